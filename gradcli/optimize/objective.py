@@ -62,7 +62,7 @@ class Objective:
         self._read = Reading(self.packing).of
         with written_in(script.source):
             _check(self.request, self.names, smooth)
-        self._smooth, self._steps = smooth, steps
+        self._steps = steps
         dtypes = (self.request.roots[0].dtype, *self.packing.dtypes.values())
         #: How exact the numbers are that the value is made of.
         self.eps = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
