@@ -18,7 +18,7 @@ from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.vectors import INT64
 from gradcli.engine.native.ways import WAYS, Way
-from gradcli.engine.plan.block_sizes import ENOUGH
+from gradcli.engine.plan.block_sizes import times_as_long
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
 
@@ -248,14 +248,13 @@ class _Rebuilt:
         return made._replace(rows=made.rows * self._longer())
 
     def _longer(self) -> int:
-        """How many times as long blocks may be: the plan cut them by values that only the function itself sees."""
-        one, run = self.one, self.runs[0]
+        """How many times as long as in the plan blocks are."""
+        run, slots = self.runs[0], self.reader.one.slots
         if not _is_whole(self.runs) or not isinstance(run, _Stretch):
             return 1
-        slots = self.reader.one.slots
-        seen = max([1, *(slots[slot][0].nbytes for slot in (*self.written, *(cut.slot for cut in one.cuts)))])
+        seen = max([1, *(slots[slot][0].nbytes for slot in (*self.written, *(cut.slot for cut in self.one.cuts)))])
         made = max((slots[item.out][0].nbytes for item in run.items if item.out >= 0), default=0)
-        return max(1, min(made // seen, one.blocks // ENOUGH))
+        return times_as_long(self.one.blocks, seen, made)
 
     def _rename(self) -> None:
         """Results that are views of what a native step makes are made by it: the elements have the same order."""
@@ -312,18 +311,8 @@ class _Rebuilt:
         group = group_of(self.reader, run.items, wanted, self.over, self.large)
         function = self.way.function(group)
         text = function.module()
-        buffers = tuple([-1] * len(group.outs))
-        return NativeStep(
-            group,
-            function.states,
-            text,
-            tuple(group.inputs),
-            tuple(group.outs),
-            buffers,
-            tuple(run.sums),
-            tuple(run.covers),
-            tuple(run.checks),
-        )
+        slots = tuple(group.inputs), tuple(group.outs), (-1,) * len(group.outs)
+        return NativeStep(group, function.states, text, *slots, tuple(run.sums), tuple(run.covers), tuple(run.checks))
 
     def _placed(self, steps: list[Any]) -> tuple[list[Any], list[int]]:
         """The steps with scratch buffers, each free again after the last step that looks at it."""

@@ -11,8 +11,10 @@ from gradcli.ops.shape import permute
 
 # As many bytes may a block of a matrix have.
 _MATRIX_BYTES = 1 << 23
-#: Blocks are made larger than they have to be only as far as there remain so many.
-ENOUGH = 16
+# Blocks are made larger than they have to be only as far as there remain so many.
+_ENOUGH = 16
+# So many times as large are those of a pass that is one native function.
+_LONGER = 4
 # Up to this many elements beside the blocked dimension, blocks are laid out with that dimension innermost.
 _NARROW = 64
 # Rows are laid side by side in groups of up to so many.
@@ -58,9 +60,9 @@ def block_rows(schedule: Schedule, order: Sequence[Node], inside: set[Node], len
     least = -(-sizes.least // row_size)
     rows = max(sizes.block_bytes // row_bytes, least)
     # Larger ones as long as there remain enough to keep many threads busy.
-    rows = max(rows, min(sizes.elements // row_size, length // ENOUGH))
+    rows = max(rows, min(sizes.elements // row_size, length // _ENOUGH))
     if widest > row_bytes:
-        many = min(_MATRIX_BYTES // widest, length // ENOUGH)
+        many = min(_MATRIX_BYTES // widest, length // _ENOUGH)
         rows = min(rows, max(sizes.block_bytes // widest, many, least))
     if matrix:
         # Not at any price: rows may be long.
@@ -68,6 +70,13 @@ def block_rows(schedule: Schedule, order: Sequence[Node], inside: set[Node], len
     if rows > MOST_TILES:
         rows -= rows % MOST_TILES
     return max(1, min(rows, length))
+
+
+def times_as_long(blocks: int, seen: int, made: int) -> int:
+    """How many times as long blocks may be of a pass that one native function goes through once: it needs no cache for
+    them, and each begins and ends in Python. The largest array that is read or written has `seen` bytes, the largest
+    value `made`, which had to fit the cache as well."""
+    return max(1, min(_LONGER, blocks // (2 * _ENOUGH)), min(made // seen, blocks // _ENOUGH))
 
 
 def _of_batches(schedule: Schedule, node: Node) -> bool:
