@@ -144,16 +144,12 @@ class _Files:
             raise GradcliError("no files are imported here", hint=hint)
         path = os.path.realpath(os.path.join(folder, target))
         within = [*self.place.allowed, *([folder] if self.place.nearby else [])]
-        if not any(_lies_in(path, one) for one in within):
+        if not any(path.startswith(os.path.join(one, "")) for one in within):
             where = "the folder of what imports it" if self.place.nearby else "every folder that is allowed"
             raise GradcliError(f"{quoted(target)} lies outside {where}", hint="--allow-import DIR allows a folder")
         if not path.endswith(_ENDING):
             raise GradcliError(f"{quoted(target)} is a link to a file whose name does not end in {_ENDING}")
         return path, escaped(os.path.normpath(os.path.join(shown, target)))
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return path.startswith(os.path.join(folder, ""))
 
 
 def standard_text() -> str:

@@ -78,8 +78,7 @@ class _TextWriter:
     def name(self, name: str) -> None:
         self._leaf(name)
 
-    def prefix(self, name: str) -> None:
-        self._leaf(name)
+    prefix = name
 
     def function(self, named: tuple[str]) -> None:
         self._leaf(named[0])
@@ -132,12 +131,7 @@ class _TextWriter:
 
     def call(self, arg: _Call) -> None:
         name, positional, keywords = arg
-        items = self._pop(positional + len(keywords))
-        if not items:
-            self._leaf(f"{name}()")
-            return
-        self._separate(items, f"{name}(", ")", keywords)
-        self.operands.append((items[0][0], _POSTFIX))
+        self._sequence(positional + len(keywords), f"{name}(", ")", keywords)
 
     def _receiver(self, items: Sequence[_Operand]) -> None:
         """Take the receiver of a construct written after it, whose items are `items`."""
@@ -183,10 +177,10 @@ class _TextWriter:
     def tuple(self, length: int) -> None:
         self._sequence(length, "(", ",)" if length == 1 else ")")
 
-    def _sequence(self, length: int, opening: str, closing: str) -> None:
+    def _sequence(self, length: int, opening: str, closing: str, keywords: Sequence[str] = ()) -> None:
         items = self._pop(length)
         if not items:
             self._leaf(opening + closing)
             return
-        self._separate(items, opening, closing)
+        self._separate(items, opening, closing, keywords)
         self.operands.append((items[0][0], _POSTFIX))

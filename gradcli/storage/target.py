@@ -126,7 +126,8 @@ def refuse_dtype(dtype: DType) -> None:
         raise GradcliError(f"{dtype} cannot be written; supported are {', '.join(DTYPE_NAMES)}")
 
 
-def _named(path: str) -> str:
+def named(path: str) -> str:
+    """A place to write to, for messages."""
     return "standard output" if path == "-" else shown(path)
 
 
@@ -143,7 +144,7 @@ def writing(path: str) -> Iterator[None]:
 
 def unwritable(path: str, error: OSError) -> UnwritableError:
     """What is told of a failure of the system to write `path`."""
-    return UnwritableError(f"cannot write {_named(path)}: {error.strerror or error}", hint=_write_hint(path, error))
+    return UnwritableError(f"cannot write {named(path)}: {error.strerror or error}", hint=_write_hint(path, error))
 
 
 def _write_hint(path: str, error: OSError) -> str | None:

@@ -11,9 +11,8 @@ from gradcli.machine.endings import is_url
 from gradcli.machine.temporary import allow_open, create_temporary, sweep, temporary_name
 from gradcli.machine.undisturbed import undisturbed
 from gradcli.storage.file_array import Descriptor
-from gradcli.storage.header import shown
 from gradcli.storage.pipes import write_all
-from gradcli.storage.target import Target, sync, unwritable, writing
+from gradcli.storage.target import Target, named, sync, unwritable, writing
 
 
 class Together:
@@ -118,8 +117,7 @@ def refuse_duplicates(targets: Sequence[Target]) -> None:
         if target.temporary is None and target.path != "-":
             continue
         if target.real in seen:
-            name = "standard output" if target.path == "-" else shown(target.path)
-            raise GradcliError(f"two arrays cannot both be written to {name}")
+            raise GradcliError(f"two arrays cannot both be written to {named(target.path)}")
         seen.add(target.real)
 
 
