@@ -13,7 +13,7 @@ from gradcli.engine.native.loops import address, counted, lead_address, loop, lo
 from gradcli.engine.native.states import States, count_of, merge_in_memory, places_from, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
 from gradcli.engine.native.transpose import pack, stored, unpack
-from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
+from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
 
 #: A value of one place: (slot, offset in the row).
 Place = tuple[int, int]
@@ -120,6 +120,9 @@ class RowsAcross:
     def _item(self, item: LoopStep) -> None:
         v = self.v
         states: dict[int, list[Vector]] = {}
+        if item.adds and item.table is not None:
+            self._add_up(item, item.table)
+            return
         places = list(itertools.product(*map(range, item.space)))
         for index in reversed(places) if item.from_end else places:
             if item.table is not None:
@@ -152,6 +155,12 @@ class RowsAcross:
         """Take an element from a place that is data, or add one up there."""
         v, ((first, strides), (places, along)) = self.v, item.operands
         place = place_within(v, self.found[places, _offset(index, along)], table, self.lanes)
+        if item.out >= 0 and first not in self.group.shared:
+            value, start = self.found[first, _offset(index, strides)], _offset(index, strides)
+            for k in range(1, table.length):
+                value = v.select(place == k, self.found[first, start + k * table.step], value)
+            self.found[item.out, _offset(index, item.strides)] = value
+            return
         if item.out >= 0:
             dtype = self.group.dtype(first)
             at = address(v, f"%a{self.group.inputs.index(first)}", _offset(index, strides) * stored(dtype).itemsize)
@@ -159,6 +168,22 @@ class RowsAcross:
             self.found[item.out, _offset(index, item.strides)] = value
             return
         self._scatter(item, table, place, self.found[first, _offset(index, strides)], _offset(index, item.strides))
+
+    def _add_up(self, item: LoopStep, table: LookupTable) -> None:
+        """Offer each element to all sums of its row that may be its own: registers have no addresses."""
+        v, (source, along), (places, own) = self.v, *item.operands[-2:]
+        width, start = self.group.width(item.out), item.start
+        sums = [v.constant(0, FLOAT64)] * width
+        if start >= 0:
+            sums = [v.cast(self.found[start, k % self.group.width(start)], FLOAT64) for k in range(width)]
+        for index in itertools.product(*map(range, item.space)):
+            place = place_within(v, self.found[places, _offset(index, own)], table, self.lanes)
+            value = v.cast(self.found[source, _offset(index, along)], FLOAT64)
+            for k in range(table.length):
+                at = _offset(index, item.strides) + k * table.step
+                sums[at] = v.select(place == k, sums[at] + value, sums[at])
+        for at, total in enumerate(sums):
+            self.found[item.out, at] = v.cast(total, self.group.dtype(item.out))
 
     def _scatter(self, item: LoopStep, table: LookupTable, place: Vector, value: Vector, offset: int) -> None:
         v, number = self.v, self.group.sums.index(item)

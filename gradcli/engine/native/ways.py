@@ -25,6 +25,8 @@ _MOST_PLACES = 32
 _MOST_ALIKE = 16
 #: Nor are sums of so many at places that are data: a line for each lane.
 _MOST_SCATTERED = 4
+#: Nor are places of a row that are data, if there are more of these to choose from: all of them are looked at.
+_MOST_CHOICES = 7
 #: Nor are those of which more elements are kept.
 _MOST_KEPT = 1024
 
@@ -33,10 +35,10 @@ def _is_short(reader: Lowering, item: LoopStep) -> bool:
     """Whether a row's places can be written one after the other in the code."""
     if item.scatters and math.prod(item.space) > _MOST_SCATTERED:
         return False
-    if item.adds:
+    own = item.looks_up and not reader.shared(item.operands[0][0])
+    if own and math.prod(reader.rest(item.operands[0][0])) > _MOST_PLACES:
         return False
-    if item.looks_up and not reader.shared(item.operands[0][0]):
-        # Vectors in registers have no places.
+    if item.table is not None and (own or item.adds) and item.table.length > _MOST_CHOICES:
         return False
     return math.prod(item.space) <= _MOST_PLACES and _widest(reader, item) <= _MOST_PLACES
 
