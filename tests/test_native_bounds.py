@@ -65,6 +65,20 @@ def test_large_data_have_room() -> None:
     assert len(many) > 1 and max(map(lines, ([one] for one in many))) < 2 * fuse._LONGEST
 
 
+@pytest.mark.parametrize(
+    ("expression", "shapes", "most"),
+    [
+        ("mean(2*(3*x+7)**2)", {"x": (10**7,)}, 140),
+        ("mean(log1p(exp(-y*(X@w))))", {"X": (10**6, 20), "y": (10**6,), "w": (20,)}, 700),
+        ("sum(((X - mean(X, 0))/std(X, 0))**2)", {"X": (10**6, 20)}, 800),
+    ],
+)
+def test_usual_requests_are_little_code(expression: str, shapes: dict[str, tuple[int, ...]], most: int) -> None:
+    """Making it takes most of the time of a first evaluation, some 30 lines a millisecond."""
+    inputs = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
+    assert 0 < lines(modules(planned(expression, inputs)[1])) <= most
+
+
 STACK = """
 import threading
 import numpy as np

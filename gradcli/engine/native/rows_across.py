@@ -19,6 +19,8 @@ from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_
 Place = tuple[int, int]
 #: Bytes of states that registers have room for.
 _REGISTERS = 1024
+#: States that are merged within a moment.
+_FEW_STATES = 64
 
 
 class RowsAcross:
@@ -255,9 +257,11 @@ class Padded:
         v.lines.append("  br label %finish")
         v.start("finish")
         self._finish()
+        # It is run once a block: with little to merge it need not be quick, but soon made.
+        plain = " noinline optnone" if sum(self.states.sizes) <= _FEW_STATES else ""
         return "\n".join(
             [
-                "define void @k(ptr %p, i64 %n, ptr noalias %s) {",
+                f"define void @k(ptr %p, i64 %n, ptr noalias %s){plain} {{",
                 "entry:",
                 *reserved,
                 f"  %rest = and i64 %n, {lanes - 1}",
