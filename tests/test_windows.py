@@ -1,4 +1,4 @@
-"""Maxima of windows: the first of equal elements in the order of the rows, the last NaN, and the signs of zeros."""
+"""Convolutions at infinite kernels; maxima of windows: the first of equal elements, the last NaN, signs of zeros."""
 
 from __future__ import annotations
 
@@ -50,3 +50,22 @@ def test_ties_zeros_and_nan(seed: int) -> None:
     alone = gc.max_pool2d(data, (2, 3), 1).numpy().reshape(-1)
     expected = by_definition(x, sliding(5, 2, 1), sliding(7, 3, 1))
     assert [repr(float(v)) for v in alone] == [repr(best) for best, _ in expected]
+
+
+@pytest.mark.parametrize("kernel", [3, np.inf])
+@pytest.mark.parametrize("padding, dilation", [(0, 1), (1, 1), (1, 2), (4, 1)])
+def test_the_gradient_of_a_convolution_spreads_each_result_over_its_window(
+    padding: int, dilation: int, kernel: float
+) -> None:
+    rng = np.random.default_rng(padding)
+    x, w = rng.standard_normal((2, 2, 9, 8)), rng.standard_normal((2, 2, 3, 3))
+    # Nothing but its own element meets an infinite one: not the zeros around the results.
+    w[0, 1, 0, 2] = kernel
+    steps = f"padding={padding}, dilation={dilation}"
+    found = gc.evaluate(f"sum(conv2d(x, w, {steps}))", {"x": x, "w": w}).grads["x"]
+    around = np.zeros((2, 2, 9 + 2 * padding, 8 + 2 * padding))
+    height, width = (n - 2 * dilation for n in around.shape[2:])
+    for k, m in product(range(3), range(3)):
+        around[:, :, k * dilation :, m * dilation :][:, :, :height, :width] += w[:, :, k, m].sum(0)[:, None, None]
+    inside = slice(padding, -padding or None)
+    assert np.allclose(found, around[:, :, inside, inside], rtol=1e-12)

@@ -67,6 +67,26 @@ def _plus_bias(result: Any, bias: Sequence[Any]) -> Any:
     return result
 
 
+def _forward(x: Any, w: Any, *bias: Any, out: Any = None, **params: Any) -> Any:
+    return _plus_bias(convolved(x, w, _form(params), out), bias)
+
+
+def _back(g: Any, w: Any, *bias: Any, space: Shape, out: Any = None, **params: Any) -> Any:
+    return _plus_bias(convolved_back(g, w, space, _form(params), out), bias)
+
+
+def _into(kernel: Callable[..., Any]) -> Callable[..., None]:
+    """The same written into an array, which may have its dimensions in another order."""
+
+    def into(out: Any, *arrays: Any, **params: Any) -> None:
+        if out.flags.c_contiguous:
+            kernel(*arrays, out=out, **params)
+        else:
+            out[...] = kernel(*arrays, **params)
+
+    return into
+
+
 def _infer_forward(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     x, w = inputs[:2]
     return (x.shape[0], w.shape[0], *out_lengths(x.shape[2:], w.shape[2:], _form(params))), x.dtype
@@ -181,18 +201,15 @@ def _text_back(w: Any, c: Any) -> Any:
 
 
 forward: Op = primitive(
-    "_convolution", lambda x, w, *bias, **params: _plus_bias(convolved(x, w, _form(params)), bias), _infer_forward,
-    family="network", args="input, weight", grad_fn=_edges, vjp=_forward_vjp,
+    "_convolution", _forward, _infer_forward, family="network", args="input, weight", grad_fn=_edges, vjp=_forward_vjp,
     doc="The sum of the products of a kernel and each window of the input.", cost=_window,
-    blocking=Blocking(_follow_batch), batching=MERGED, formula=_call,
+    blocking=Blocking(_follow_batch), batching=MERGED, formula=_call, into=_into(_forward),
     text=lambda w, c: _written(w, c, "conv{}d", c.args),
 )
 back: Op = primitive(
-    "_convolution_back",
-    lambda g, w, *bias, space, **params: _plus_bias(convolved_back(g, w, space, _form(params)), bias), _infer_back,
-    family="network", args="gradient, weight", grad_fn=_edges, vjp=_back_vjp,
+    "_convolution_back", _back, _infer_back, family="network", args="gradient, weight", grad_fn=_edges, vjp=_back_vjp,
     doc="Each element spread over a window, times a kernel.", cost=_window, blocking=Blocking(_follow_batch),
-    batching=MERGED, formula=_call, text=_text_back,
+    batching=MERGED, formula=_call, into=_into(_back), text=_text_back,
 )
 kernel: Op = primitive(
     "_convolution_kernel", lambda x, g, kernel, **params: kernel_gradient(x, g, kernel, _form(params)), _infer_kernel,

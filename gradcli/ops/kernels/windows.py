@@ -193,9 +193,12 @@ def convolved(x: Any, w: Any, form: Meeting, out: Any = None) -> Any:
 
 
 @one_thread()
-def convolved_back(g: Any, w: Any, space: Shape, form: Meeting) -> Any:
+def convolved_back(g: Any, w: Any, space: Shape, form: Meeting, out: Any = None) -> Any:
     """The adjoint with respect to the input: each result spread over its window, times the kernel."""
     channels = w.shape[1] * form.groups
+    turned = _turned(g, w, space, form)
+    if turned is not None:
+        return convolved(g, *turned, out)
     windows, form, shape = _windows(space, w.shape[2:], form, w.shape[1])
     x = np.zeros((g.shape[0], channels, *_around(shape, form.padding)), g.dtype)
     if g.size and w.size:
@@ -205,10 +208,28 @@ def convolved_back(g: Any, w: Any, space: Shape, form: Meeting) -> Any:
                 there, here = one[:, :, written], result[:, :, read]
                 for start, stop in strip.pieces(g.itemsize):
                     strip.add_back(there, np.matmul(matrix, strip.results(here, start, stop)), start, stop)
-    result = np.zeros((g.shape[0], channels, *shape), g.dtype)
+    out = np.empty((g.shape[0], channels, *space), g.dtype) if out is None else out
+    result = out.reshape(g.shape[0], channels, *shape)
+    result[...] = 0
     inside, own = _inner(shape, form.padding)
     result[own] = x[inside]
-    return result.reshape(g.shape[0], channels, *space)
+    return out
+
+
+def _turned(g: Any, w: Any, space: Shape, form: Meeting) -> tuple[Any, Meeting] | None:
+    """The kernel turned around, and how it meets the gradient of the results: with steps of one the adjoint is a
+    convolution too. None where it is not, or would have much more to lay out."""
+    groups, out = form.groups, g.shape[2:]
+    if any(s != 1 for s in form.stride) or 2 * w.shape[0] > 3 * w.shape[1] * groups:
+        return None
+    if 2 * math.prod(space) > 3 * math.prod(out) or not np.isfinite(w).all():
+        return None
+    rows = zip(space, out, w.shape[2:], form.padding, form.dilation, strict=True)
+    pads = tuple((d * (k - 1) - before, n - m + before) for n, m, k, (before, _), d in rows)
+    if min(map(min, pads)) < 0:
+        return None
+    grouped = w.reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2).reshape(-1, w.shape[0] // groups, *w.shape[2:])
+    return np.flip(grouped, tuple(range(2, w.ndim))), form._replace(padding=pads)
 
 
 @one_thread()
@@ -217,16 +238,17 @@ def kernel_gradient(x: Any, g: Any, kernel: Shape, form: Meeting, dtype: Any = N
     groups, channels = form.groups, x.shape[1] // form.groups
     windows, form, space = _windows(x.shape[2:], kernel, form, channels)
     rows = g.shape[1] // groups
-    total = np.zeros((groups, rows, windows.height), np.float64)
+    # The windows come first: BLAS reads them in their order.
+    total = np.zeros((groups, windows.height, rows), np.float64)
     if x.size and g.size:
         x = _padded(x.reshape(*x.shape[:2], *space), form.padding)
         for one, result in zip(x, g.reshape(*g.shape[:2], *windows.out), strict=True):
             for strip, read, also_read in windows.strips(x.itemsize):
                 there, here = one[:, :, read], result[:, :, also_read]
                 for start, stop in strip.pieces(x.itemsize):
-                    matrices = strip.matrices(there, start, stop).swapaxes(2, 3)
-                    total += np.add.reduce(np.matmul(strip.results(here, start, stop), matrices), axis=1)
-    laid = total.reshape(groups * rows, windows.kernel[0], channels, *windows.kernel[1:])
+                    matrices, lines = strip.matrices(there, start, stop), strip.results(here, start, stop)
+                    total += np.add.reduce(np.matmul(matrices, lines.swapaxes(2, 3)), axis=1)
+    laid = total.swapaxes(1, 2).reshape(groups * rows, windows.kernel[0], channels, *windows.kernel[1:])
     return np.moveaxis(laid, 1, 2).reshape(groups * rows, channels, *kernel).astype(dtype or x.dtype)
 
 
