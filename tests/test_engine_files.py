@@ -53,6 +53,8 @@ EXPRESSIONS = {
     "sum(T**2, (0, 2)) + 1": "T",
     "T.permute(2, 0, 1) + 1": "T",
     "cumsum(x, 0)*x": "x",
+    # Of what is kept between passes nothing may end up in the file of a result of the same shape.
+    "p = exp(Y); sort(p, 0)[0]*p": "Y",
 }
 # This is cut across the rows of the file. In memory the pieces lie apart, as those of arrays in Fortran order do, and
 # NumPy adds up in another order.

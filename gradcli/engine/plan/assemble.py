@@ -44,9 +44,9 @@ def assemble(
         stages.append(Stage(whole, built, []))
     root_numbers = [number(root) for root in roots]
     _note_ends(stages, set(root_numbers), len(leaves))
-    return Program(
-        leaves, values, stages, root_numbers, shapes, _borrowed(stages, values, root_numbers), False, originals
-    )
+    # What goes to a file has no memory to lend.
+    lenders = [number for number, root in zip(root_numbers, roots, strict=True) if root in schedule.held]
+    return Program(leaves, values, stages, root_numbers, shapes, _borrowed(stages, values, lenders), False, originals)
 
 
 def _note_ends(stages: list[Stage], roots: set[int], leaves: int) -> None:
