@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
@@ -162,6 +163,24 @@ def test_the_failure_of_the_first_piece_is_raised_and_nothing_is_begun_after_it(
     with pytest.raises(ValueError) as caught:
         deal(10_000, threads, lambda: do)
     assert caught.value.args == (3,) and len(done) < 10_000
+
+
+def test_a_failure_does_not_hide_one_before_it() -> None:
+    """Which failure is told does not depend on which thread is faster."""
+    both = threading.Barrier(2)
+
+    def do(piece: int) -> None:
+        if piece in (0, 4):
+            # Each thread is at the first of its neighbours.
+            both.wait(60)
+        if piece == 0:
+            time.sleep(0.05)
+        if piece in (3, 4):
+            raise ValueError(piece)
+
+    with pytest.raises(ValueError) as caught:
+        deal(100, 2, lambda: do, 4)
+    assert caught.value.args == (3,)
 
 
 def test_a_worker_that_cannot_start() -> None:

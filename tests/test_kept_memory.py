@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 import gradcli as gc
 from gradcli.machine.kept_memory import MOST_KEPT, forget, lent
 from gradcli.machine.limits import limited
+from tests.command import environment
 
 SIZE = 1 << 22
 
@@ -41,8 +45,12 @@ def test_nothing_is_kept_where_memory_is_limited(monkeypatch: pytest.MonkeyPatch
     del places
     found = lent(4 * SIZE)
     assert found is not None and not found.kept
-    monkeypatch.setattr("resource.getrlimit", lambda which: (1 << 40, 1 << 40))
-    assert lent(SIZE) is None
+    for limit in ("RLIMIT_AS", "RLIMIT_DATA"):
+        most = {getattr(resource, limit): 1 << 40}
+        monkeypatch.setattr(
+            resource, "getrlimit", lambda which, most=most: (most.get(which, resource.RLIM_INFINITY),) * 2
+        )
+        assert lent(SIZE) is None
 
 
 def test_little_is_kept_and_the_last_first() -> None:
@@ -53,8 +61,17 @@ def test_little_is_kept_and_the_last_first() -> None:
     while held:
         del held[0]
     assert [len(pages) for pages in kept] == sizes[-3:]
+    large = lent(MOST_KEPT + 1)
+    del large
+    assert [len(pages) for pages in kept] == sizes[-3:], "what is too large drives nothing out"
     forget()
     assert not kept
+
+
+def test_an_array_may_outlive_all_names() -> None:
+    code = "import numpy, gradcli.machine.kept_memory as k; numpy.last = numpy.asarray(k.lent(1 << 22))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
+    assert done.stderr == ""
 
 
 def test_no_two_threads_are_given_the_same() -> None:

@@ -7,6 +7,8 @@ What is kept is marked as free: the system takes it back whenever it runs short,
 from __future__ import annotations
 
 import mmap
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 
@@ -28,7 +30,10 @@ class Lent:
         place = ctypes.addressof(ctypes.c_char.from_buffer(pages))
         self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (size,), "data": (place, False)}
 
-    def __del__(self) -> None:
+    def __del__(self, ends: Callable[[], bool] = sys.is_finalizing) -> None:
+        # An interpreter that ends has no names any more. What is too large would only drive all others out.
+        if ends() or len(self.pages) > MOST_KEPT:
+            return
         try:
             self.pages.madvise(mmap.MADV_FREE)
         except OSError:
@@ -74,7 +79,8 @@ def forget() -> None:
 
 
 def _is_limited() -> bool:
-    """Whether a `ulimit -v` counts what is kept."""
+    """Whether a `ulimit -v` or `-d` counts what is kept."""
     import resource
 
-    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)

@@ -52,8 +52,8 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], t
 
     `start()` is called once in every thread and gives the function that does a piece. A thread takes so many neighbours
     `together`, towards the end one after the other, so that none has to wait for long. Where the system allows fewer
-    threads, or has no memory for what they start with, those that there are do all pieces. After a failure no piece
-    is begun any more; of several failures that of the first piece is raised.
+    threads, or has no memory for what they start with, those that there are do all pieces. After a failure only the
+    pieces before it are begun, and the failure of the first piece is raised: which one that is does not depend on time.
     """
     several = together * max(0, count // together - threads)
     # Taking the next from one of these iterators is one step of the interpreter: no two threads get the same.
@@ -72,7 +72,7 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], t
             without_memory.append(error)
             return
         for piece in itertools.chain.from_iterable(dealt):
-            if failures:
+            if any(failed < piece for failed, _ in failures):
                 return
             try:
                 do(piece)
