@@ -105,9 +105,9 @@ def picked_into(out: Any, x: Any, index: Any, dim: int) -> None:
 
 def lines_into(out: Any, x: Any, index: Any, dim: int = 0) -> None:
     """Write what is at each index along a dimension, whole lines; all of them must be there."""
-    if x.flags.c_contiguous:
+    if x.flags.c_contiguous or x.size <= 2 * out.size:
         # Checked once more while it takes them, NumPy would make a copy first.
-        np.take(x, index, dim, out, "wrap")
+        np.take(np.ascontiguousarray(x), index, dim, out, "wrap")
     else:
         out[...] = x[(slice(None),) * dim + (index,)]
 
