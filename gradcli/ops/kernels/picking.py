@@ -14,6 +14,8 @@ from gradcli.errors import SizeError
 _PIECE = 1 << 16
 # Elements of a row that is copied there first, in order: where it lies, memory would be waited for at every place.
 _LONG = range(1 << 7, _PIECE)
+# Elements of a block that are brought together before lines of it are taken.
+_MOST_MOVED = 1 << 20
 
 
 def check_places(index: Any, length: int, dim: int, least: int = 0) -> None:
@@ -105,7 +107,7 @@ def picked_into(out: Any, x: Any, index: Any, dim: int) -> None:
 
 def lines_into(out: Any, x: Any, index: Any, dim: int = 0) -> None:
     """Write what is at each index along a dimension, whole lines; all of them must be there."""
-    if x.flags.c_contiguous or x.size <= 2 * out.size:
+    if x.flags.c_contiguous or x.size <= min(_MOST_MOVED, 2 * out.size):
         # Checked once more while it takes them, NumPy would make a copy first.
         np.take(np.ascontiguousarray(x), index, dim, out, "wrap")
     else:
