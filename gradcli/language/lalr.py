@@ -25,13 +25,14 @@ class Tables(NamedTuple):
 
     `states` map a symbol to a step: n > 0 shifts it and goes to state n, n < 0 reduces by rule ~n, absent is an error.
     Parsing begins in state 0; shifting "$END" ends it. A rule is (what it makes, how many symbols it takes, the name
-    of its action or "").
+    of its action or ""). `reached` keeps the states that the parser finds by following several steps.
     """
 
     pattern: re.Pattern[str]
     ignored: frozenset[str]
     states: list[dict[str, int]]
     rules: list[tuple[str, int, str]]
+    reached: dict[tuple[int, str, str], int]
 
 
 @lru_cache(maxsize=1)
@@ -44,7 +45,8 @@ def tables() -> Tables:
         _write(grammar, data)
     pattern = "|".join(f"(?P<{name}>{regexp})" for name, regexp in data["terminals"])
     # The last group takes what is no token, so that every character of the source is in some match.
-    return Tables(re.compile(pattern + "|(?P<STRAY>(?s:.))"), frozenset(data["ignored"]), data["states"], data["rules"])
+    regexp = re.compile(pattern + "|(?P<STRAY>(?s:.))")
+    return Tables(regexp, frozenset(data["ignored"]), data["states"], data["rules"], {})
 
 
 def _grammar() -> str:

@@ -71,13 +71,11 @@ _kept = lru_cache(maxsize=8)(_read)
 def _built(source: str) -> ScriptBuilder:
     """What the statements of one text come to."""
     lalr = tables()
-    states = lalr.states
+    states, rules, reached = lalr.states, lalr.rules, lalr.reached
     builder = ScriptBuilder(source)
-    rules = [(origin, size, getattr(builder, action) if action else None) for origin, size, action in lalr.rules]
     stack = [0]
     values: list[Any] = [None]
     starts = [0]
-    reached: dict[tuple[int, str, str], int] = {}
     previous: Token | None = None
     end = 0
     for token in tokens(source, lalr):
@@ -90,7 +88,7 @@ def _built(source: str) -> ScriptBuilder:
             place = stack[-1], origin, kind
             state = reached.get(place) or reached.setdefault(place, _reach(lalr, *place))
             stack.append(state)
-            values.append(action(v, at, end) if action else v[0] if v else None)
+            values.append(getattr(builder, action)(v, at, end) if action else v[0] if v else None)
             starts.append(at[0])
         if not step:
             raise unexpected(source, token, previous)
