@@ -211,6 +211,11 @@ def test_few_of_many_are_those_of_the_whole_order(odd: list[float]) -> None:
         assert np.array_equal(orders.first(rows, count, largest), expected)
 
 
+def test_few_of_many_in_no_rows() -> None:
+    places = orders.first(np.ones((2, 0, 70_001)), 3)
+    assert places.shape == (2, 0, 3) and places.dtype == np.int64
+
+
 @pytest.mark.parametrize("expression", ["median(x, 1)", "nanmedian(x, 1)", "sort(x, 1)", "topk(x, 3)"])
 def test_nan_is_where_pytorch_has_it(expression: str) -> None:
     nan = np.nan

@@ -93,7 +93,7 @@ def first(x: Any, count: int, largest: bool = True, in_order: bool = True) -> An
     for row in x.reshape(-1, x.shape[-1]):
         few = _candidates(row, count, min(width, _PART[1]), largest)
         found.append(few[take(row[few], count, in_order)])
-    return np.reshape(found, (*x.shape[:-1], count))
+    return np.array(found, np.int64).reshape(*x.shape[:-1], count)
 
 
 def _candidates(row: Any, count: int, width: int, largest: bool) -> Any:
