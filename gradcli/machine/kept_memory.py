@@ -36,8 +36,8 @@ class Lent:
             return
         try:
             self.pages.madvise(mmap.MADV_FREE)
-        except (OSError, AttributeError):
-            # The system has another kind of memory here, or the interpreter ends and modules are gone.
+        except OSError:
+            # The system has another kind of memory here.
             return
         self.kept.append(self.pages)
         while sum(map(len, self.kept.copy())) > MOST_KEPT:
