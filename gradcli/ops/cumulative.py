@@ -107,7 +107,7 @@ logcumsumexp: Op = primitive(
     "logcumsumexp",
     lambda x, dim: np.logaddexp.accumulate(x.astype(np.float64), axis=dim).astype(x.dtype) if x.ndim else x,
     family="reduction", args="input, dim", build=_logcumsumexp, doc="`log(cumsum(exp(input)))` without overflow.",
-    vjp=_logcumsumexp_vjp, blocking=Blocking(except_along), native=NativeRunning(_LANES),
+    vjp=_logcumsumexp_vjp, blocking=Blocking(except_along), native=NativeRunning(_LANES), cost=60.0,
     textbook=_logcumsumexp_textbook, example=("logcumsumexp(input, 0)", "input:1"),
 )
 
