@@ -170,7 +170,7 @@ def test_loops(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "ops", name)
     assert done.code == 0 and done.out.startswith(f"{name}(f, ") and "family      Loops" in done.out
     # One is an operation, too.
-    assert (f"\n{name}(input" in done.out) == (name in OPS)
+    assert (f"\n{name}(input" in done.out) == (name in OPS) == ("PyTorch  " in done.out)
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,9 @@ def entry_text(found: Entry) -> Marked:
     rows = [("family", title_of(found.family))]
     if found.aliases:
         rows.append(("also", ", ".join(found.aliases)))
-    rows.append(("PyTorch", found.torch))
+    if found.torch:
+        # Loops are none of PyTorch's operations.
+        rows.append(("PyTorch", found.torch))
     if found.backward is not None:
         rows.append(("backward", found.backward))
     rows.append(("gradient", _gradient(found)))
