@@ -112,6 +112,25 @@ def test_a_result_may_take_the_name_of_its_input(everything_is_large: None, monk
     assert np.load("x.npy").tobytes() == expected.tobytes() and leftovers() == ["x.npy"]
 
 
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+def test_results_that_are_the_same(engine: str, everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One value is the gradient of two inputs: both get it, in files, as what is shown, or one each way."""
+    x, u = np.random.default_rng(0).normal(size=(2, 300, 500))
+    np.save("x.npy", x)
+    np.save("u.npy", u)
+    words = ["eval", "sum(sin(x + u))", "x=x.npy", "u=u.npy", "--engine", engine]
+    grads = ["-o", "x.grad=x.grad.npy", "-o", "u.grad=u.grad.npy", "-q"]
+    assert call(monkeypatch, *words, *grads) == (0, "", "")
+    for name in ("x.grad.npy", "u.grad.npy"):
+        np.testing.assert_allclose(np.load(name), np.cos(x + u), rtol=1e-12)
+    both = call(monkeypatch, *words, "--show", "grads").out
+    shown = f"{gc.tensor(np.load('x.grad.npy'))}\n"
+    assert both == f"x.grad\n{shown}\nu.grad\n{shown}"
+    one = call(monkeypatch, *words, "-o", "x.grad=again.npy", "--json")
+    assert np.load("again.npy").tobytes() == np.load("x.grad.npy").tobytes()
+    assert np.array_equal(json.loads(one.out)["grads"]["u"], np.load("u.grad.npy"))
+
+
 def test_one_result_for_several_files(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("x.npy", np.arange(150_001.0))
     words = ["-o", "value=a.npy", "-o", "one/", "-o", "two/", "--no-grad"]

@@ -76,12 +76,10 @@ def run(
     from gradcli.engine.execute.bounds import check_duration, check_memory
 
     count = threads or get_num_threads()
-    streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
+    streams = _streams(program, sinks or {})
     check_memory(program, leaves, count, frozenset(streams))
     check_duration(program, count, TIME_LIMIT.get())
     values = values_of(program, leaves)
-    forms = program.values
-    streams = {n: sink if sink.shape == forms[n].shape else sink.flat() for n, sink in streams.items()}
     told = _Told(program, progress)
     conditions = list(program.conditions or ())
     with np.errstate(all="ignore"):
@@ -98,6 +96,31 @@ def run(
             # It was needed as a whole.
             sink.write(0, 0, _held(values, program.roots[k]).reshape(program.shapes[k]))
     return [(sinks or {}).get(k, None) or _result(program, k, values) for k in range(len(program.roots))]
+
+
+class _Together:
+    """A value that is several results, each of which has a place of its own."""
+
+    def __init__(self, sinks: list[Any]) -> None:
+        self.parts = sinks
+        if all(hasattr(sink, "indices") for sink in sinks):
+            self.indices = lambda axis: np.unique(np.concatenate([sink.indices(axis) for sink in sinks]))
+
+    def write(self, axis: int, start: int, block: Any) -> None:
+        for sink in self.parts:
+            sink.write(axis, start, block)
+
+
+def _streams(program: Program, sinks: dict[int, Any]) -> dict[int, Any]:
+    """What takes the pieces of each value, by number, but for those that are another result in memory as well."""
+    found: dict[int, list[Any]] = {}
+    for k, sink in sinks.items():
+        number = program.roots[k]
+        shape = program.values[number].shape
+        found.setdefault(number, []).append(sink if sink.shape == shape else sink.flat())
+    held = {number for k, number in enumerate(program.roots) if k not in sinks}
+    several = {number: parts for number, parts in found.items() if number not in held}
+    return {number: parts[0] if len(parts) == 1 else _Together(parts) for number, parts in several.items()}
 
 
 def _without_conditions(program: Program, leaves: Sequence[Any]) -> tuple[Program, list[Any]]:
