@@ -184,10 +184,13 @@ class _Worker:
         self.sinks = sinks
         self.scratch = [aligned(size * one.rows) for size in one.buffers]
         self.frames: dict[int, PassFrame] = {}
+        #: Whether blocks of all lengths have the same frame: native code where they lie knows of no length.
+        self.alike = not one.buffers and not any(isinstance(step, Step | Sum | Cut) for step in one.steps)
 
     def run(self, begin: int, end: int) -> list[Any]:
         """Compute the rows from `begin` to `end`; gives the partial results of the reductions."""
-        frame = self.frames.get(end - begin)
+        rows = self.one.rows if self.alike else end - begin
+        frame = self.frames.get(rows)
         if frame is None:
-            frame = self.frames[end - begin] = PassFrame(self.one, self.values, self.sinks, self.scratch, end - begin)
+            frame = self.frames[rows] = PassFrame(self.one, self.values, self.sinks, self.scratch, rows)
         return frame.run(begin, end)
