@@ -9,6 +9,5 @@ vectors and back), `row_tables` (sums at places of a row), the six ways to write
 `running_lines`, `columns_across`, `folded_columns`, `rows_looped` and `panels`, with `products` (of matrices), `ways`,
 which lists them, and `fuse`, which chooses among them. `step` is what the runner of blocks meets; `call` binds it to
 arrays, keeps machine code and calls it; `whole_lowering`, `whole_function` and `whole` do all this for a small request
-as a whole.
-`processor` makes machine code and is alone in knowing llvmlite.
+as a whole. `processor` makes machine code and is alone in knowing llvmlite.
 """

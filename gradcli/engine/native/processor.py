@@ -126,7 +126,7 @@ class MachineCode:
         """Trusts the code: it must be what `object_code` gave, on a machine of this kind. LLVM ends the process where
         it is damaged."""
         llvm = _loaded_llvm()
-        # It makes the code of its empty module, whatever for.
+        # It compiles the empty module that it has to be given as well: that shall take no time.
         idle = llvm.Target.from_default_triple().create_target_machine(opt=0, codemodel="jitdefault")
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), idle)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
