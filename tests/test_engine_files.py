@@ -126,6 +126,10 @@ def test_results_that_are_the_same(engine: str, everything_is_large: None, monke
     both = call(monkeypatch, *words, "--show", "grads").out
     shown = f"{gc.tensor(np.load('x.grad.npy'))}\n"
     assert both == f"x.grad\n{shown}\nu.grad\n{shown}"
+    # What a later pass looks at is in memory, too.
+    np.save("T.npy", np.stack([x, u])[:, :100, :64])
+    later = ["eval", "logsumexp(norm(T, 3, 0, True), (0, 1))", "T=T.npy", "--grad-output", "1", "--engine", engine]
+    assert call(monkeypatch, *later).code == 0
     one = call(monkeypatch, *words, "-o", "x.grad=again.npy", "--json")
     assert np.load("again.npy").tobytes() == np.load("x.grad.npy").tobytes()
     assert np.array_equal(json.loads(one.out)["grads"]["u"], np.load("u.grad.npy"))

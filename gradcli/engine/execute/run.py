@@ -112,13 +112,18 @@ class _Together:
 
 
 def _streams(program: Program, sinks: dict[int, Any]) -> dict[int, Any]:
-    """What takes the pieces of each value, by number, but for those that are another result in memory as well."""
+    """What takes the pieces of each value, by number, but for those that are wanted in memory as well: as another
+    result, or by what comes after their pass."""
     found: dict[int, list[Any]] = {}
     for k, sink in sinks.items():
         number = program.roots[k]
         shape = program.values[number].shape
         found.setdefault(number, []).append(sink if sink.shape == shape else sink.flat())
     held = {number for k, number in enumerate(program.roots) if k not in sinks}
+    for stage in program.stages:
+        held.update(number for step in stage.whole for number in step.inputs)
+        for one in stage.passes:
+            held.update([cut.value for cut in one.cuts] + [number for _, number in one.shared])
     several = {number: parts for number, parts in found.items() if number not in held}
     return {number: parts[0] if len(parts) == 1 else _Together(parts) for number, parts in several.items()}
 
