@@ -69,3 +69,10 @@ def test_the_gradient_of_a_convolution_spreads_each_result_over_its_window(
         around[:, :, k * dilation :, m * dilation :][:, :, :height, :width] += w[:, :, k, m].sum(0)[:, None, None]
     inside = slice(padding, -padding or None)
     assert np.allclose(found, around[:, :, inside, inside], rtol=1e-12)
+
+
+@pytest.mark.parametrize("channels", [0, 2])
+def test_a_convolution_without_results_has_zeros_as_gradient(channels: int) -> None:
+    inputs = {"x": np.ones((1, channels, 5, 5)), "w": np.ones((0, channels, 3, 3))}
+    grads = gc.evaluate("sum(conv2d(x, w, padding=1))", inputs).grads
+    assert np.array_equal(grads["x"], np.zeros((1, channels, 5, 5))) and grads["w"].shape == (0, channels, 3, 3)

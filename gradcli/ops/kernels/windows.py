@@ -220,7 +220,7 @@ def _turned(g: Any, w: Any, space: Shape, form: Meeting) -> tuple[Any, Meeting] 
     """The kernel turned around, and how it meets the gradient of the results: with steps of one the adjoint is a
     convolution too. None where it is not, or would have much more to lay out."""
     groups, out = form.groups, g.shape[2:]
-    if any(s != 1 for s in form.stride) or 2 * w.shape[0] > 3 * w.shape[1] * groups:
+    if not w.size or any(s != 1 for s in form.stride) or 2 * w.shape[0] > 3 * w.shape[1] * groups:
         return None
     if 2 * math.prod(space) > 3 * math.prod(out) or not np.isfinite(w).all():
         return None
