@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from gradcli.machine.limits import HINT, HOUR, MEMORY_LIMIT, show_bytes
 
 # What is used of the free memory without being told.
 _SHARE = 0.8
+# What was free is not asked for again within so many nanoseconds, by who needs less than this part of it.
+_MOMENT, _LITTLE = 100_000_000, 16
 
 
 class Memory(NamedTuple):
@@ -44,6 +47,8 @@ def check_memory(
     if held < SMALL and limit is None:
         return
     needed = held + memory.compiler
+    if limit is None and _is_plenty(needed):
+        return
     limit = usable_memory()
     if limit is None or needed <= limit:
         return
@@ -77,6 +82,19 @@ def usable_memory() -> int | None:
 
     free = available_memory()
     return None if free is None else int(free * _SHARE)
+
+
+def _is_plenty(needed: int) -> bool:
+    """Whether so many bytes are little of what was free just now: to ask each time takes as long as 100,000 sums."""
+    free = _free_at(time.monotonic_ns() // _MOMENT)
+    return free is not None and needed <= free // _LITTLE
+
+
+@lru_cache(maxsize=1)
+def _free_at(moment: int) -> int | None:
+    from gradcli.machine.memory import available_memory
+
+    return available_memory()
 
 
 def _buffers(program: Program, threads: int) -> tuple[int, str]:

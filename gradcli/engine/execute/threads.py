@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import NoReturn
 
 from gradcli.errors import GradcliError, WorkError
@@ -86,18 +87,41 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], t
         except BaseException as error:
             failures.append((count, error))
 
-    # The caller's context: settings made there hold here too.
-    runs = [copy_context().run for _ in range(min(threads, count) - 1)]
-    started = start_most([threading.Thread(target=run, args=(careful,), daemon=True) for run in runs])
+    started = _begun(careful, min(threads, count) - 1)
     try:
         careful()
     finally:
-        for thread in started:
-            thread.join()
+        for ended in started:
+            ended.acquire()
     if len(without_memory) == len(started) + 1:
         failures.append((count, without_memory[0]))
     if failures:
         _fail(min(failures, key=lambda failure: failure[0])[1], len(started))
+
+
+def _begun(work: Callable[[], None], threads: int) -> list[_thread.LockType]:
+    """Let so many threads work, or as many as the system allows; for each a lock that it gives free at its end.
+
+    `threading.Thread` would wait until each has begun, which takes as long as a block or two.
+    """
+
+    def run(context: Context, ended: _thread.LockType) -> None:
+        try:
+            context.run(work)
+        finally:
+            ended.release()
+
+    begun: list[_thread.LockType] = []
+    for _ in range(threads):
+        ended = _thread.allocate_lock()
+        ended.acquire()
+        try:
+            # The caller's context: settings made there hold there too.
+            _thread.start_new_thread(run, (copy_context(), ended))
+        except (RuntimeError, MemoryError):
+            break
+        begun.append(ended)
+    return begun
 
 
 def _fail(failure: BaseException, helpers: int) -> NoReturn:
