@@ -31,7 +31,7 @@ class Lent:
         self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (size,), "data": (place, False)}
 
     def __del__(self, ends: Callable[[], bool] = sys.is_finalizing) -> None:
-        # An interpreter that ends has no names any more. What is too large would only drive all others out.
+        # Modules of an interpreter that ends have no names any more. What is too large would drive all others out.
         if ends() or len(self.pages) > MOST_KEPT:
             return
         try:
