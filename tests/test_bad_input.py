@@ -311,6 +311,8 @@ def test_too_large_for_this_machine_but_not_to_be_shown(monkeypatch: pytest.Monk
 def test_small_arrays_that_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
     gigabyte = 10**9
     monkeypatch.setattr("gradcli.machine.memory.available_memory", lambda: gigabyte)
+    # What was free a moment ago is remembered.
+    monkeypatch.setattr("gradcli.engine.execute.bounds._free_at", lambda moment: gigabyte)
     # 100 arrays of 80 MB, all of them needed until the end.
     many = "stack([" + ", ".join(f"x*{k}" for k in range(2, 102)) + "])"
     with pytest.raises(GradcliError) as caught:
