@@ -199,6 +199,17 @@ def test_two_gigabytes_are_printed_without_being_held(bare: int) -> None:
     assert re.search(r"4\.479[78]e\+04\]\]\)$", out), out
 
 
+def test_a_file_that_is_the_value_is_not_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    sparse("huge.npy", (10, 10**11))
+    limit = ("--no-grad", "--memory-limit", "4MB")
+    code, out, err = call(monkeypatch, "eval", "x", "x=huge.npy", *limit)
+    assert (code, err) == (0, "") and out.startswith("tensor([[0., 0., 0.,  ..., 0., 0., 0.],")
+    for name, x in {"c": np.arange(2_000_003.0), "f": np.asfortranarray(np.arange(2_100_000.0).reshape(3, -1))}.items():
+        np.save(f"{name}.npy", x)
+        assert call(monkeypatch, "eval", "x", f"x={name}.npy", *limit, "-o", f"value={name}2.npy", "-q")[0] == 0
+        np.testing.assert_array_equal(np.load(f"{name}2.npy"), x)
+
+
 def test_what_does_not_fit_is_refused_before_it_is_read() -> None:
     sparse("x.npy", (100_000_000,))
     sparse("huge.npy", (10**12,))
@@ -212,7 +223,7 @@ def test_what_does_not_fit_is_refused_before_it_is_read() -> None:
             "  sum(cumprod(x, 0))\n      ^^^^^^^^^^^^^\n",
         ),
         (
-            ("x", "x=huge.npy", "--no-grad", "--memory-limit", "1.5TiB", "--json"),
+            ("flip(x, 0)", "x=huge.npy", "--no-grad", "--memory-limit", "1.5TiB", "--json"),
             "huge.npy, which is needed whole, needs 4 TB, 1.65 TB of memory may be used",
         ),
         (

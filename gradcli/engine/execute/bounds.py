@@ -41,7 +41,7 @@ def check_memory(
 ) -> None:
     """Refuse a program that needs more than `MEMORY_LIMIT`, or than most of what the machine has left."""
     limit = MEMORY_LIMIT.get()
-    inputs = _held_inputs(program, leaves, limit is not None)
+    inputs = _held_inputs(program, leaves, streamed, limit is not None)
     memory = memory_of(program, threads, streamed, repeats)
     held = memory.held + sum(size for size, _ in inputs)
     if held < SMALL and limit is None:
@@ -103,12 +103,14 @@ def _buffers(program: Program, threads: int) -> tuple[int, str]:
     return size, f"the buffers of {threads} threads" if threads > 1 else "the buffers of a thread"
 
 
-def _held_inputs(program: Program, leaves: Sequence[Any], all_of_them: bool) -> list[tuple[int, str]]:
+def _held_inputs(
+    program: Program, leaves: Sequence[Any], streamed: frozenset[int], all_of_them: bool
+) -> list[tuple[int, str]]:
     """Size and name of inputs in memory: files that some operation needs whole, and, if asked, what is there already.
 
     Of the free memory nothing more is taken for those.
     """
-    whole = program.whole_leaves()
+    whole = program.whole_leaves(streamed)
     found = []
     for k, leaf in enumerate(leaves):
         if not isinstance(leaf, np.ndarray):

@@ -91,10 +91,13 @@ def run(
                 other, again = _without_conditions(program, leaves)
                 return run(other, again, sinks=sinks, threads=threads, progress=progress, runner=runner)
     for k, sink in (sinks or {}).items():
-        array = values[program.roots[k]]
-        if array is not None:
+        array, shape = values[program.roots[k]], program.shapes[k]
+        if array is not None and not isinstance(array, np.ndarray) and array.size and shape:
+            # A file as it is.
+            _copy(array if array.shape == shape else array.view(shape), sink)
+        elif array is not None:
             # It was needed as a whole.
-            sink.write(0, 0, _held(values, program.roots[k]).reshape(program.shapes[k]))
+            sink.write(0, 0, _held(values, program.roots[k]).reshape(shape))
     return [(sinks or {}).get(k, None) or _result(program, k, values) for k in range(len(program.roots))]
 
 
@@ -123,9 +126,21 @@ def _streams(program: Program, sinks: dict[int, Any]) -> dict[int, Any]:
     for stage in program.stages:
         held.update(number for step in stage.whole for number in step.inputs)
         for one in stage.passes:
-            held.update([cut.value for cut in one.cuts] + [number for _, number in one.shared])
+            # An input is there anyway, however it is read.
+            held.update(cut.value for cut in one.cuts if cut.value >= len(program.leaves))
+            held.update(number for _, number in one.shared)
     several = {number: parts for number, parts in found.items() if number not in held}
     return {number: parts[0] if len(parts) == 1 else _Together(parts) for number, parts in several.items()}
+
+
+def _copy(file: Any, sink: Any) -> None:
+    """Write a file into a sink, some of it at a time, and only what is looked at where that is a part."""
+    axis = int(np.argmax(file.shape))
+    length = file.shape[axis]
+    rows = max(1, DEFAULT_SIZES.block_bytes * length // file.nbytes)
+    looked = sink.indices(axis) // rows if hasattr(sink, "indices") else np.arange(-(-length // rows))
+    for start in (np.unique(looked) * rows).tolist():
+        sink.write(axis, start, file[(*[slice(None)] * axis, slice(start, min(length, start + rows)))])
 
 
 def _without_conditions(program: Program, leaves: Sequence[Any]) -> tuple[Program, list[Any]]:

@@ -102,9 +102,9 @@ class Program:
         """Whether a step takes no memory. Results count even so, as what they will be where they are written down."""
         return step.node.op.blocking.view and step.node.op is not RESULT and step.out not in self.roots
 
-    def whole_leaves(self) -> set[int]:
-        """The leaves, by number, that are needed in one piece."""
-        numbers: set[int] = set(self.roots)
+    def whole_leaves(self, streamed: frozenset[int] = frozenset()) -> set[int]:
+        """The leaves, by number, that are needed in one piece; `streamed` are roots that are written piece by piece."""
+        numbers: set[int] = set(self.roots) - streamed
         for stage in self.stages:
             numbers.update(number for step in stage.whole for number in step.inputs)
             for one in stage.passes:
