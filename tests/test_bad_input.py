@@ -145,7 +145,7 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
     for name in ("data", "sum"):
         Path(name).write_text("1")
     os.mkdir("folder")
-    usual = "hint: a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
+    usual = "hint: a value is a number, a list, a call such as ones(2,2), or a file: @PATH, x.npy or x.csv"
     for words, hint in [
         (["x", "x=data"], "hint: a file is written with an @: x=@data"),
         (["x", "x=sum"], "hint: a file is written with an @: x=@sum"),
@@ -153,6 +153,10 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
         (["x", "x=-"], "hint: a .npy on standard input is written x=@-"),
         (["x", "x=[1, 2]", "--grad-output", "-"], "hint: a .npy on standard input is written --grad-output @-"),
         (["x", "x=[1, 2]", "--grad-output", "data"], "hint: a file is written with an @: --grad-output @data"),
+        (["data"], "hint: the expression in a file is read with -f data"),
+        (["@data"], "hint: the expression in a file is read with -f data"),
+        (["x", "data.csv"], "hint: inputs are written NAME=VALUE, as in x=data.csv"),
+        (["x", "x=1", "--native"], "hint: write --engine native"),
         (["x", "x=1,2"], "hint: a list is written in brackets: x='[1,2]'"),
     ]:
         assert failed(call(monkeypatch, "eval", *words)).splitlines()[-1] == hint, words

@@ -79,7 +79,9 @@ def _formulas(words: tuple[str, ...], names: list[str]) -> dict[str | None, Scri
     found: dict[str | None, Script] = {}
     for word in words:
         before, equals, after = word.partition("=")
-        name = before.strip() if equals and before.strip() in names and not after.startswith("=") else None
+        # Elsewhere gradients are called x.grad.
+        meant = before.strip().removesuffix(".grad")
+        name = meant if equals and meant in names and not after.startswith("=") else None
         if name in found:
             what = "for all inputs" if name is None else f"for {name}"
             raise GradcliError(f"--against gives two formulas {what}", hint="for example, --against x=FORMULA")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -114,6 +115,19 @@ def hint_of_no_option() -> str | None:
         f"{shortened(word)} is not an option of `{command}` and was taken for an expression; "
         "one that begins with a minus sign must follow --"
     )
+
+
+def hint_of_file(text: str) -> str | None:
+    """A hint where an expression that is wrong is the name of a file, which may hold the one that is meant."""
+    context = click.get_current_context(silent=True)
+    words = [] if context is None else context.meta.get(WORDS, [])
+    if text not in words or "\0" in text:
+        return None
+    if "".join(words[: words.index(text)][-1:]).startswith("-"):
+        # The value of an option.
+        return None
+    path = text.removeprefix("@")
+    return f"the expression in a file is read with -f {path}" if os.path.isfile(path) else None
 
 
 def _is_option(word: str, flags: set[str], valued: set[str]) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 from gradcli.cli.command_kinds import hint_of_no_option
 from gradcli.errors import GradcliError, quoted, told_of
 from gradcli.evaluation.input_value import InputValue, split_outside
+from gradcli.machine.endings import is_data
 
 STANDARD_INPUT = "-"
 
-_WRITTEN = "inputs are written NAME=VALUE, as in x=data.npy or 'x=ones(2,2)'"
 _LATE = "only the expression and its inputs follow --: put options before it"
 
 #: What the value of a named input stands for.
@@ -55,7 +55,7 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
             raise GradcliError(
                 # What begins with a minus sign may have been given a space in front: see `ExpressionCommand`.
                 f"{item.strip()!r} is not an input",
-                hint=hint_of_no_option() or (_LATE if item.startswith("-") else _WRITTEN),
+                hint=hint_of_no_option() or (_LATE if item.startswith("-") else _written(item)),
             )
         name = name.strip()
         if name in ("None", "True", "False"):
@@ -67,6 +67,12 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
             raise GradcliError(f"the {what} {name!r} has no value", hint=f"for example, {name}=3 or {name}=@{name}.npy")
         values[name] = value
     return list(values.items())
+
+
+def _written(item: str) -> str:
+    """How inputs are written; a file by itself may have been meant as one."""
+    example = f"x={item}" if is_data(item) and "=" not in item else "x=data.npy or 'x=ones(2,2)'"
+    return f"inputs are written NAME=VALUE, as in {example}"
 
 
 def bounds_of(limits: tuple[str, ...]) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from itertools import chain
 import click
 
 from gradcli import __version__
-from gradcli.cli.command_kinds import ExpressionCommand, hint_of_no_option
+from gradcli.cli.command_kinds import ExpressionCommand, hint_of_file, hint_of_no_option
 from gradcli.cli.completion import VARIABLE
 from gradcli.cli.help import GROUPS, NEVER_EVAL, Commands
 from gradcli.cli.printing import note, report, tell
@@ -110,21 +110,36 @@ def _run_click(arguments: list[str]) -> int:
         with cli.make_context("gradcli", list(arguments)) as context:
             try:
                 cli.invoke(context)
-            except UnknownNameError as error:
-                error.hint = hint_of_no_option() or error.hint
+            except GradcliError as error:
+                if isinstance(error, UnknownNameError):
+                    error.hint = hint_of_no_option() or error.hint
+                error.hint = hint_of_file(error.source or "") or error.hint
                 raise
         return 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "gradcli"
-        hint = f"`{command} --help` shows what it takes"
+        message, hint = error.format_message(), f"`{command} --help` shows what it takes"
         takes_expression = error.ctx is not None and isinstance(error.ctx.command, ExpressionCommand)
-        if isinstance(error, click.NoSuchOption) and takes_expression:
-            hint += "; an expression that begins with -- must follow another --"
-        raise GradcliError(_in_our_style(error.format_message()), hint=hint) from None
+        if isinstance(error, click.NoSuchOption):
+            choice = _choice_named(error)
+            if choice is not None:
+                message, hint = error.message, f"write {choice}"
+            elif takes_expression:
+                hint += "; an expression that begins with -- must follow another --"
+        raise GradcliError(_in_our_style(message), hint=hint) from None
     except click.ClickException as error:
         raise GradcliError(_in_our_style(error.format_message())) from None
+
+
+def _choice_named(error: click.NoSuchOption) -> str | None:
+    """What was meant by an option that has the name of another one's choice, as --latex for --format latex."""
+    name = error.option_name.lstrip("-")
+    for option in error.ctx.command.params if error.ctx else ():
+        if isinstance(option.type, click.Choice) and name in option.type.choices:
+            return f"{max(option.opts, key=len)} {name}"
+    return None
 
 
 def with_command(arguments: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # No expression begins like these.
 _PATHS = ("@", "/", "./", "../", "~/")
 _COLON = re.compile(":")
-_HINT = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
+_HINT = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, x.npy or x.csv"
 
 
 def is_file(value: str) -> bool:
