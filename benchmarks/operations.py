@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from engine_measure import Shares
+from engine_measure import Run, Shares, interleave
 from record import Record, add_option, summary
 
 import gradcli as gc
@@ -74,14 +75,14 @@ def of_networks(rng: np.random.Generator, dtype: str) -> Iterator[Operation]:
     yield Operation("attention", "8 × 8 × 512 × 64", "scaled_dot_product_attention(q, k, v)", heads, attention)
 
 
-def _ours(one: Operation) -> tuple[Callable[[], Any], Callable[[], Any]]:
+def _ours(one: Operation) -> tuple[Run, Run]:
     return (
         lambda: gc.evaluate(one.expression, one.inputs, wrt=()).value.detach().numpy(),
         lambda: gc.evaluate(one.expression, one.inputs, grad_output=1).grads,
     )
 
 
-def _theirs(one: Operation) -> tuple[Callable[[], Any], Callable[[], Any]]:
+def _theirs(one: Operation) -> tuple[Run, Run]:
     plain = [torch.from_numpy(array) for array in one.inputs.values()]
     tracked = [x.clone().requires_grad_() if x.is_floating_point() else x for x in plain]
     wanted = [x for x in tracked if x.requires_grad]
@@ -93,22 +94,11 @@ def _theirs(one: Operation) -> tuple[Callable[[], Any], Callable[[], Any]]:
     return lambda: one.theirs(*plain), gradients
 
 
-def _seconds(function: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def times(ours: Callable[[], Any], theirs: Callable[[], Any], limit: float, least: int) -> dict[str, dict[str, float]]:
+def times(ours: Run, theirs: Run, limit: float, least: int) -> dict[str, dict[str, float]]:
     """Both by turns, warm: many rounds of what is short, since others may be at work."""
-    found: dict[str, list[float]] = {"gradcli": [], "PyTorch": []}
-    start, number = time.perf_counter(), 0
-    while number <= least or time.perf_counter() < start + limit:
-        for name, function in zip(found, (ours, theirs), strict=True):
-            seconds = _seconds(function)
-            if number:
-                found[name].append(seconds)
-        number += 1
+    ours()
+    theirs()
+    found = interleave({"gradcli": ours, "PyTorch": theirs}, sys.maxsize, seconds=limit, least=least)
     return {name: summary(values) for name, values in found.items()}
 
 
