@@ -155,6 +155,7 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
         (["x", "x=[1, 2]", "--grad-output", "data"], "hint: a file is written with an @: --grad-output @data"),
         (["data"], "hint: the expression in a file is read with -f data"),
         (["@data"], "hint: the expression in a file is read with -f data"),
+        (["data", "data=[1, 2]", "--hessian"], "hint: reduce it, as in sum(...)"),
         (["x", "data.csv"], "hint: inputs are written NAME=VALUE, as in x=data.csv"),
         (["x", "x=1", "--native"], "hint: write --engine native"),
         (["x", "x=1,2"], "hint: a list is written in brackets: x='[1,2]'"),

@@ -121,7 +121,8 @@ def hint_of_file(text: str) -> str | None:
     """A hint where an expression that is wrong is the name of a file, which may hold the one that is meant."""
     context = click.get_current_context(silent=True)
     words = [] if context is None else context.meta.get(WORDS, [])
-    if text not in words or "\0" in text:
+    if text not in words or "\0" in text or any(word.startswith((f"{text}=", f"{text}:")) for word in words):
+        # Also not where it is an input.
         return None
     if "".join(words[: words.index(text)][-1:]).startswith("-"):
         # The value of an option.
