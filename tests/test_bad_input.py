@@ -158,9 +158,12 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
         (["data", "data=[1, 2]", "--hessian"], "hint: reduce it, as in sum(...)"),
         (["x", "data.csv"], "hint: inputs are written NAME=VALUE, as in x=data.csv"),
         (["x", "x=1", "--native"], "hint: write --engine native"),
+        (["x", "x=1", "--engin", "numpy"], "hint: did you mean '--engine'?"),
         (["x", "x=1,2"], "hint: a list is written in brackets: x='[1,2]'"),
     ]:
         assert failed(call(monkeypatch, "eval", *words)).splitlines()[-1] == hint, words
+    for words in (["help", "softplus"], ["softplus", "x=1"]):
+        assert failed(call(monkeypatch, *words)).endswith("hint: `gradcli ops softplus` explains the operation")
 
 
 VALUED = [

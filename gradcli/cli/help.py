@@ -54,7 +54,13 @@ class Commands(HelpfulCommand, click.Group):
             # A name alone is a command; here it is that of an input.
             hint = f"to evaluate it as an expression, write gradcli eval {name} ..."
         else:
-            hint = did_you_mean(name, list(self.commands)) or "`gradcli --help` lists the commands"
+            # Imported here: a command that exists needs no operations.
+            from gradcli.ops.homes import HOMES
+
+            if not name.startswith("_") and any(name in names.split() for names in HOMES.values()):
+                hint = f"`gradcli ops {name}` explains the operation"
+            else:
+                hint = did_you_mean(name, list(self.commands)) or "`gradcli --help` lists the commands"
         return GradcliError(f"no such command {quoted(name)}", hint=hint)
 
 

@@ -17,7 +17,7 @@ from gradcli.cli.command_kinds import ExpressionCommand, hint_of_file, hint_of_n
 from gradcli.cli.completion import VARIABLE
 from gradcli.cli.help import GROUPS, NEVER_EVAL, Commands
 from gradcli.cli.printing import note, report, tell
-from gradcli.errors import GradcliError, UnknownNameError, WorkError
+from gradcli.errors import GradcliError, UnknownNameError, WorkError, did_you_mean
 from gradcli.machine.limits import TELL
 
 HELP = """Evaluate tensor expressions and differentiate them, with PyTorch's semantics.
@@ -123,9 +123,10 @@ def _run_click(arguments: list[str]) -> int:
         message, hint = error.format_message(), f"`{command} --help` shows what it takes"
         takes_expression = error.ctx is not None and isinstance(error.ctx.command, ExpressionCommand)
         if isinstance(error, click.NoSuchOption):
-            choice = _choice_named(error)
-            if choice is not None:
-                message, hint = error.message, f"write {choice}"
+            message = error.message
+            meant = _choice_named(error) or did_you_mean(error.option_name, list(error.possibilities or ()))
+            if meant is not None:
+                hint = meant
             elif takes_expression:
                 hint += "; an expression that begins with -- must follow another --"
         raise GradcliError(_in_our_style(message), hint=hint) from None
@@ -134,11 +135,11 @@ def _run_click(arguments: list[str]) -> int:
 
 
 def _choice_named(error: click.NoSuchOption) -> str | None:
-    """What was meant by an option that has the name of another one's choice, as --latex for --format latex."""
+    """A hint for an option that has the name of another one's choice, as --latex for --format latex."""
     name = error.option_name.lstrip("-")
     for option in error.ctx.command.params if error.ctx else ():
         if isinstance(option.type, click.Choice) and name in option.type.choices:
-            return f"{max(option.opts, key=len)} {name}"
+            return f"write {max(option.opts, key=len)} {name}"
     return None
 
 
