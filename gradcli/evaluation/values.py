@@ -88,4 +88,5 @@ def to_array(value: Any) -> np.ndarray:
         array = list_array(value)
         return array if array.dtype.kind in "bf" else array.astype(DEFAULT_DTYPE.get())
     message = f"an input must be an array, a tensor, a number or a list, not {kind_of(value)}"
-    raise GradcliError(message, hint=array_hint(value))
+    is_path = isinstance(value, str) or hasattr(value, "__fspath__")
+    raise GradcliError(message, hint="numpy.load reads a .npy file" if is_path else array_hint(value))

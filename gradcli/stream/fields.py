@@ -143,7 +143,7 @@ def _not_json(error: Exception) -> GradcliError:
         return GradcliError("this is nested too deeply")
     if isinstance(error, JSONDecodeError):
         told = error.msg[:1].lower() + error.msg[1:]
-        hint = "each line is a JSON object of its own" if not error.pos else None
+        hint = "each line is a JSON object of its own; --format csv reads a table" if not error.pos else None
         return GradcliError(f"this is not JSON: {told} (column {error.pos + 1})", hint=hint)
     return GradcliError("an integer has more digits than can be read")
 
