@@ -317,6 +317,9 @@ def closest(name: str, known: list[str]) -> str | None:
     from difflib import get_close_matches
 
     name = name[:_WINDOW]
+    for other in known:
+        if other.casefold() == name.casefold():
+            return other
     return next((other for other in get_close_matches(name, known, n=10) if _is_slip(name, other)), None)
 
 

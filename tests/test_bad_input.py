@@ -156,6 +156,8 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
         (["data"], "hint: the expression in a file is read with -f data"),
         (["@data"], "hint: the expression in a file is read with -f data"),
         (["data", "data=[1, 2]", "--hessian"], "hint: reduce it, as in sum(...)"),
+        (["x", "x", "=", "1"], "hint: no spaces stand around =, as in x=3"),
+        (["X", "x=1"], "hint: did you mean 'x'?"),
         (["x", "data.csv"], "hint: inputs are written NAME=VALUE, as in x=data.csv"),
         (["x", "x=1", "--native"], "hint: write --engine native"),
         (["x", "x=1", "--engin", "numpy"], "hint: did you mean '--engine'?"),

@@ -100,7 +100,7 @@ VALUES = {
     "linalg.norm(x)": "write torch.linalg or np.linalg",
     "lax.stop_gradient(x)": "write jax.lax",
     "K*x": "add it to the inputs: {'K': ...}",
-    "E": "add it to the inputs: {'E': ...}",
+    "E": "did you mean 'e'?",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from gradcli.cli.command_kinds import hint_of_no_option
@@ -49,13 +50,13 @@ def option_inputs(option: str, items: Sequence[str], written: Written = InputVal
 def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]:
     """The names and values of a command line, each name once."""
     values: dict[str, str] = {}
-    for item in items:
+    for item, following in zip_longest(items, items[1:], fillvalue=""):
         name, equals, value = item.partition("=")
         if not equals or not name.strip().isidentifier():
             raise GradcliError(
                 # What begins with a minus sign may have been given a space in front: see `ExpressionCommand`.
                 f"{item.strip()!r} is not an input",
-                hint=hint_of_no_option() or (_LATE if item.startswith("-") else _written(item)),
+                hint=hint_of_no_option() or (_LATE if item.startswith("-") else _written(item, following)),
             )
         name = name.strip()
         if name in ("None", "True", "False"):
@@ -69,8 +70,10 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
     return list(values.items())
 
 
-def _written(item: str) -> str:
-    """How inputs are written; a file by itself may have been meant as one."""
+def _written(item: str, following: str) -> str:
+    """How inputs are written, which what stands there and after it may have been meant as."""
+    if following.startswith("="):
+        return f"no spaces stand around =, as in {item}=3"
     example = f"x={item}" if is_data(item) and "=" not in item else "x=data.npy or 'x=ones(2,2)'"
     return f"inputs are written NAME=VALUE, as in {example}"
 

@@ -161,6 +161,8 @@ def with_command(arguments: list[str]) -> list[str]:
 
 def _in_our_style(message: str) -> str:
     """click's sentences as the lines that all other errors are."""
+    message = message.replace("is not a valid integer range", "is not a valid integer")
+    message = message.replace("is not a valid float range", "is not a valid number")
     return (message[:1].lower() + message[1:].rstrip(".")).replace("\n\t", " ")
 
 
