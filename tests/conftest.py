@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Generator, Iterator, Sequence
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -38,6 +39,10 @@ collect_ignore_glob = ["typing/*", *([] if WITH_PYTORCH else ["oracle", "torch_s
 
 # Figures and plans in tests and docs are those of NumPy's engine, with llvmlite or without; native code is asked for.
 os.environ.setdefault("GRADCLI_ENGINE", "numpy")
+
+# A shell that runs tests in the background has them ignore Ctrl-C, and so would all processes that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What programs set for themselves, as it is in the beginning.
 _SETTINGS: list[tuple[ContextVar[Any], Any]] = [
