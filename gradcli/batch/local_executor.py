@@ -6,14 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextvars import copy_context
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
 
 from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
-from gradcli.engine.execute.threads import start_most
+from gradcli.engine.execute.threads import begun
 from gradcli.errors import WorkError
 from gradcli.machine.blas import one_thread
 
@@ -57,11 +56,9 @@ class Threads:
                 except BaseException as error:
                     taken[0].set_exception(error)
 
-        # A context of its own for each: settings that were made here hold there too.
-        threads = [threading.Thread(target=copy_context().run, args=(work,), daemon=True) for _ in range(self.count)]
         under_way: deque[Future[Part]] = deque()
         with one_thread():
-            started = start_most(threads)
+            started = begun(work, self.count)
             if not started:
                 raise WorkError("the system allows no more threads")
             try:
@@ -76,5 +73,5 @@ class Threads:
                 over.set()
                 for _ in started:
                     waiting.put(None)
-                for thread in started:
-                    thread.join()
+                for ended in started:
+                    ended.acquire()

@@ -117,6 +117,8 @@ class _Together:
 def _streams(program: Program, sinks: dict[int, Any]) -> dict[int, Any]:
     """What takes the pieces of each value, by number, but for those that are wanted in memory as well: as another
     result, or by what comes after their pass."""
+    if not sinks:
+        return {}
     found: dict[int, list[Any]] = {}
     for k, sink in sinks.items():
         number = program.roots[k]

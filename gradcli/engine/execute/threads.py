@@ -5,8 +5,7 @@ from __future__ import annotations
 import _thread
 import itertools
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from typing import NoReturn
 
@@ -87,7 +86,7 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], t
         except BaseException as error:
             failures.append((count, error))
 
-    started = _begun(careful, min(threads, count) - 1)
+    started = begun(careful, min(threads, count) - 1)
     try:
         careful()
     finally:
@@ -99,7 +98,7 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], t
         _fail(min(failures, key=lambda failure: failure[0])[1], len(started))
 
 
-def _begun(work: Callable[[], None], threads: int) -> list[_thread.LockType]:
+def begun(work: Callable[[], None], threads: int) -> list[_thread.LockType]:
     """Let so many threads work, or as many as the system allows; for each a lock that it gives free at its end.
 
     `threading.Thread` would wait until each has begun, which takes as long as a block or two.
@@ -111,7 +110,7 @@ def _begun(work: Callable[[], None], threads: int) -> list[_thread.LockType]:
         finally:
             ended.release()
 
-    begun: list[_thread.LockType] = []
+    locks: list[_thread.LockType] = []
     for _ in range(threads):
         ended = _thread.allocate_lock()
         ended.acquire()
@@ -120,8 +119,8 @@ def _begun(work: Callable[[], None], threads: int) -> list[_thread.LockType]:
             _thread.start_new_thread(run, (copy_context(), ended))
         except (RuntimeError, MemoryError):
             break
-        begun.append(ended)
-    return begun
+        locks.append(ended)
+    return locks
 
 
 def _fail(failure: BaseException, helpers: int) -> NoReturn:
@@ -129,13 +128,3 @@ def _fail(failure: BaseException, helpers: int) -> NoReturn:
         hint = "fewer --threads need less"
         raise WorkError(f"not enough memory for {helpers + 1} threads", hint=hint) from None
     raise failure
-
-
-def start_most(threads: Sequence[threading.Thread]) -> Sequence[threading.Thread]:
-    """Start as many of the threads as the system allows; those that run."""
-    for number, thread in enumerate(threads):
-        try:
-            thread.start()
-        except (RuntimeError, MemoryError):
-            return threads[:number]
-    return threads
