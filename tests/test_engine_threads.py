@@ -191,6 +191,26 @@ def test_a_worker_that_cannot_start() -> None:
         deal(5, 3, start)  # type: ignore[arg-type]
 
 
+def test_an_interrupt_between_pieces_stops_all_threads() -> None:
+    order, both = iter(range(2)), threading.Barrier(2)
+    done: list[int] = []
+
+    def do(piece: int) -> None:
+        time.sleep(0.001)
+        done.append(piece)
+
+    def start() -> Callable[[int], None]:
+        first = next(order) == 0
+        both.wait(60)
+        if first:
+            raise KeyboardInterrupt
+        return do
+
+    with pytest.raises(KeyboardInterrupt):
+        deal(2000, 2, start)
+    assert len(done) < 2000
+
+
 def test_an_error_in_a_block_has_its_place() -> None:
     """Also when another thread than the caller's met it."""
     index = np.zeros(200_000, np.int64)

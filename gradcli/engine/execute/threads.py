@@ -84,7 +84,8 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], t
         try:
             work()
         except BaseException as error:
-            failures.append((count, error))
+            # Ctrl-C between two pieces is before all of them: nobody begins another.
+            failures.append((-1, error))
 
     started = begun(careful, min(threads, count) - 1)
     try:
