@@ -294,12 +294,6 @@ def test_inputs_without_a_name_are_told_apart() -> None:
     )
 
 
-def test_names_of_inputs_may_come_from_outside() -> None:
-    x = leaf(None)
-    assert format_chain(x, label={x: "weights"}.get) == "AccumulateGrad weights"
-    assert graph_json(x, label={x: "weights"}.get)[0]["variable"] == "weights"
-
-
 def test_a_straight_chain_is_indented_for_sixty_levels_only() -> None:
     lines = format_chain(chain(150)).split("\n")
     assert len(lines) == 151

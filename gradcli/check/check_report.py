@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gradcli.check.compare import DERIVATIVES
+from gradcli.check.compare import DERIVATIVES, Report, Row
+from gradcli.check.suspects import Suspect
 from gradcli.errors import Span, located, quote
 from gradcli.render.json import to_json
 from gradcli.render.marks import Carets, Heading, Marked
-
-if TYPE_CHECKING:
-    from gradcli.check.compare import Report, Row
-    from gradcli.check.suspects import Suspect
 
 
 def check_text(report: Report, source: str) -> Marked:

@@ -6,13 +6,10 @@ from typing import Any, NamedTuple
 
 Shape = tuple[int, ...]
 
-#: What a vertex can stand for. "data" is an input that is not differentiated, "gradient" an operation of the backward
-#: pass, "function" a backward function of the chain.
-KINDS = ("input", "data", "constant", "op", "gradient", "function", "output")
-
 
 class Vertex(NamedTuple):
-    """A box of the picture.
+    """A box of the picture: an "input", "data" that is not differentiated, a "constant", an "op", or a "gradient", which
+    is one of the backward pass, a "function" of the chain, or an "output".
 
     `details` are the lines below the name, `operands` the names of the operands where their order matters, each empty
     where no arrow leads to it. `family` is the operation's family, `source` the part of the source that it stands for.

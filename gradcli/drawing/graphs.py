@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gradcli.autodiff.vjp import Edge, backward_function, shown
 from gradcli.drawing.describe import arrow, is_inlined, place, vertex
 from gradcli.drawing.drawing import Drawing, Vertex, short_form
 from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError
+from gradcli.evaluation.request import Request
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort
-
-if TYPE_CHECKING:
-    from gradcli.evaluation.request import Request
 
 
 def forward(request: Request, simplified: bool = False) -> Drawing:

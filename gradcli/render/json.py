@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from json import dumps
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from gradcli.render.parts import parts_of, split_of
-from gradcli.render.text import GraphNode, Label, input_label
+from gradcli.render.text import GraphNode, input_label
 
 # Wide enough for every float that NumPy writes out.
 _FLOAT_WORD = "S32"
 # Items of a list that are written together.
 _AT_ONCE = 256
-_CONSTANTS = {None: "null", True: "true", False: "false"}
-_NON_FINITE = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}
+# As Python's module writes them; JSON has no notation for them, and words in their place.
+_NON_FINITE = re.compile("-?Infinity|NaN")
 
 
 def to_json(value: Any) -> str:
@@ -73,14 +73,11 @@ def _items(some: Sequence[Any]) -> Iterator[str]:
 
 
 def _scalar_json(value: Any) -> str:
-    if isinstance(value, str):
-        return encode_basestring_ascii(value)
-    if value is None or value is True or value is False:
-        return _CONSTANTS[value]
-    if isinstance(value, int):
-        return int.__repr__(value)
     if isinstance(value, float):
-        return float.__repr__(value) if math.isfinite(value) else _NON_FINITE[float.__repr__(value)]
+        # v - v is 0 for finite numbers only.
+        return float.__repr__(value) if value - value == 0 else f'"{dumps(value)}"'
+    if value is None or isinstance(value, str | int):
+        return dumps(value)
     raise TypeError(f"{type(value).__name__} has no JSON")
 
 
@@ -113,33 +110,24 @@ def _array_pieces(array: Any) -> Iterator[str]:
         # Of the lists that a part lies in, those begin with it where it lies at the beginning, from the inside out.
         opened = len(list(takewhile(lambda pair: pair[0].start == 0, lead)))
         closed = len(list(takewhile(lambda pair: pair[0].stop == pair[1], lead)))
-        text = dumps(_words(part.reshape(part.shape[axis:])).tolist())[1:-1]
+        part = part.reshape(part.shape[axis:])
+        if part.dtype.kind == "f" and part.dtype.itemsize < 8:
+            # NumPy writes the fewest digits for the dtype at hand; as doubles they keep those in Python's notation.
+            part = part.astype(_FLOAT_WORD).astype(np.float64)
+        text = dumps(part.tolist())[1:-1]
+        if "N" in text or "I" in text:
+            text = _NON_FINITE.sub(r'"\g<0>"', text)
         yield f"{', ' if begun else ''}{'[' * opened}{text}{']' * closed}"
         begun = True
 
 
-def _words(array: np.ndarray) -> np.ndarray:
-    """The elements as they are written: floats as doubles, and words for those that are not finite."""
-    if array.dtype.kind != "f":
-        return array
-    if array.dtype.itemsize < 8:
-        # NumPy writes the fewest digits for the dtype at hand; as doubles they keep those in Python's notation.
-        array = array.astype(_FLOAT_WORD).astype(np.float64)
-    if not np.isfinite(array).all():
-        words = array.astype(object)
-        for special, word in ((np.isnan, "NaN"), (np.isposinf, "Infinity"), (np.isneginf, "-Infinity")):
-            words[special(array)] = word
-        array = words
-    return array
-
-
-def graph_json(root: GraphNode, *, label: Label = input_label) -> list[dict[str, Any]]:
+def graph_json(root: GraphNode) -> list[dict[str, Any]]:
     """Every backward function that `root` reaches, as rows for `to_json`, numbered as a walk from the root meets them.
 
     The walk is depth first, a function before those behind it, operands from the left. A row has `id` (its place in
     the list), `name` and `next`, the ids behind its operands with None for an untracked one; an `AccumulateGrad` also
-    has `variable`, what `label` gives for it. Where an operand is not the first result of its operation, `output_nr`
-    has the number of the result for each.
+    has `variable`, the name of its input. Where an operand is not the first result of its operation, `output_nr` has
+    the number of the result for each.
     """
     ids: dict[GraphNode, int] = {}
     edges: list[tuple[tuple[GraphNode | None, int], ...]] = []
@@ -155,7 +143,7 @@ def graph_json(root: GraphNode, *, label: Label = input_label) -> list[dict[str,
     for (node, number), behind in zip(ids.items(), edges, strict=True):
         row: dict[str, Any] = {"id": number, "name": node.name()}
         if row["name"] == "AccumulateGrad":
-            row["variable"] = label(node)
+            row["variable"] = input_label(node)
         row["next"] = [None if child is None else ids[child] for child, _ in behind]
         if any(output for _, output in behind):
             row["output_nr"] = [output for _, output in behind]

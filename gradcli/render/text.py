@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -41,10 +41,6 @@ class GraphNode(Hashable, Protocol):
 
     @property
     def next_functions(self) -> tuple[tuple[GraphNode | None, int], ...]: ...
-
-
-Label = Callable[[GraphNode], str | None]
-_Children = dict[GraphNode, list[GraphNode]]
 
 
 def input_label(node: GraphNode) -> str | None:
@@ -247,7 +243,7 @@ class _ChainLine(NamedTuple):
     connector: str
 
 
-def format_chain(root: GraphNode, *, label: Label = input_label) -> str:
+def format_chain(root: GraphNode) -> str:
     """The backward functions behind a value as a tree, from `root` down to the inputs (`AccumulateGrad x`).
 
     Operands are drawn from the left; untracked ones are left out. A function with several users is drawn in full
@@ -269,7 +265,7 @@ def format_chain(root: GraphNode, *, label: Label = input_label) -> str:
         if node is None:
             lines.append(f"{line.prefix}{line.connector}…")
             continue
-        text, name = node.name(), label(node)
+        text, name = node.name(), input_label(node)
         again = node in drawn
         if name is not None:
             text = f"{text} {name}"
@@ -282,34 +278,28 @@ def format_chain(root: GraphNode, *, label: Label = input_label) -> str:
     return "\n".join(lines + _remainder(len(children) - len(drawn), len(stack)))
 
 
-def _survey(root: GraphNode) -> tuple[_Children, set[GraphNode]]:
+def _survey(root: GraphNode) -> tuple[dict[GraphNode, list[GraphNode]], set[GraphNode]]:
     """The tracked operands of every node that `root` reaches, and the nodes that are met more than once."""
-    children: _Children = {}
+    children: dict[GraphNode, list[GraphNode]] = {}
     shared: set[GraphNode] = set()
-    met = {root}
     stack = [root]
     while stack:
         node = stack.pop()
-        children[node] = [child for child, _ in node.next_functions if child is not None]
-        for child in children[node]:
-            if child in met:
-                shared.add(child)
-            else:
-                met.add(child)
-                stack.append(child)
+        if node in children:
+            shared.add(node)
+        else:
+            children[node] = [child for child, _ in node.next_functions if child is not None]
+            stack += children[node]
     return children, shared
 
 
 def _lines_below(line: _ChainLine, children: list[GraphNode]) -> list[_ChainLine]:
     """The lines of a node's operands, drawn below its own line."""
-    if not line.connector:
-        prefix = ""
-    elif line.connector[0] == "├":
-        prefix = line.prefix + "│  "
-    elif len(children) == 1 and len(line.prefix) >= _MAX_INDENT:
-        prefix = line.prefix
-    else:
-        prefix = line.prefix + "   "
+    prefix = line.prefix
+    if line.connector[:1] == "├":
+        prefix += "│  "
+    elif line.connector and (len(children) != 1 or len(prefix) < _MAX_INDENT):
+        prefix += "   "
     if len(children) > 1 and len(prefix) > _MAX_INDENT:
         return [_ChainLine(None, prefix, "└─ ")]
     last = len(children) - 1
