@@ -109,9 +109,8 @@ def drawn(name: str, x: np.ndarray, arrays: Sequence[Any], derivatives: int) -> 
     lines = [Curve(titles[k], y, dtypes[k]) for k, y in enumerate(heights)]
     note = None
     if len(lines) <= derivatives:
-        why = (
-            f"{name} is {x.dtype}" if x.dtype.kind != "f" else f"the value is not differentiable with respect to {name}"
-        )
+        floating = x.dtype.kind == "f"
+        why = f"the value is not differentiable with respect to {name}" if floating else f"{name} is {x.dtype}"
         note = f"{why}, so there is no derivative to plot"
     if not np.isfinite(heights[0]).any():
         note = "the value is not finite at any of the points"
@@ -129,8 +128,7 @@ def points_of(inputs: Mapping[str, Any], wrt: str | None) -> str:
     if not several:
         raise GradcliError("no input holds points to plot against", hint="for example, x=-3:3")
     if len(several) > 1:
-        hint = f"--wrt {several[0]} plots against {several[0]}, and takes the others as they are"
-        raise too_many(several, hint)
+        raise too_many(several, f"--wrt {several[0]} plots against {several[0]}, and takes the others as they are")
     return several[0]
 
 
@@ -255,8 +253,9 @@ def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
             hint = "a plot is of a function of one number, applied to every point"
             raise GradcliError(what, span=node.span, hint=hint)
     if not shape and value.size != 1 and (value.ndim != 1 or not value.size or value.size > MOST_CURVES):
-        family = f"up to {MOST_CURVES} numbers in a vector are a family of curves"
-        hint = f"choose one of its elements, or reduce it; {family}"
+        hint = (
+            f"choose one of its elements, or reduce it; up to {MOST_CURVES} numbers in a vector are a family of curves"
+        )
         raise GradcliError(f"the value at each point has shape {value.shape}, not a single number", hint=hint)
     return mixed or value not in depends
 

@@ -13,8 +13,8 @@ from gradcli.plotting.scale import labels, limits, rounded, ticks
 _MIN_WIDTH, _MIN_HEIGHT = 20, 3
 # Columns between two labels of the horizontal axis, and rows between two of the vertical one.
 _TICK_COLUMNS, _TICK_ROWS = 9, 3
-_CYAN, _YELLOW, _GREEN, _MAGENTA, _RESET = "\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[0m"
-_COLORS = (_CYAN, _YELLOW, _GREEN, _MAGENTA)
+# Cyan, yellow, green and magenta.
+_COLORS, _RESET = ("\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m"), "\x1b[0m"
 
 #: All that a plot is made of beyond ASCII, but for names.
 SIGNS = "\u2800\u28ff│┤└─┬┈"
@@ -112,23 +112,18 @@ def _draw_all(canvas: _Canvas, found: Curves, curve: Curve, bounds: tuple[float,
     """Draw a curve, or those of a family with their names."""
     if not found.members:
         for edge in () if curve.band is None else curve.band:
-            layer = _Canvas(canvas.columns, canvas.rows, canvas.plain)
-            _draw(layer, found.x, edge, bounds)
+            layer = _drawn(canvas, found.x, edge, bounds)
             # A dotted line.
             layer.dots[:, np.arange(layer.dots.shape[1]) % _DOTTED > 0] = False
             canvas.add(layer, 0)
-        layer = _Canvas(canvas.columns, canvas.rows, canvas.plain)
-        _draw(layer, found.x, curve.y, bounds)
-        canvas.add(layer, 0)
+        canvas.add(_drawn(canvas, found.x, curve.y, bounds), 0)
         if curve.marks is not None:
             _mark(canvas, found.x, curve.marks, bounds)
         return
     low, high = bounds
     ends: list[tuple[float, int]] = []
     for k, y in enumerate(curve.y):
-        layer = _Canvas(canvas.columns, canvas.rows, canvas.plain)
-        _draw(layer, found.x, y, bounds)
-        canvas.add(layer, k)
+        canvas.add(_drawn(canvas, found.x, y, bounds), k)
         known = y[np.isfinite(y)]
         if known.size:
             ends.append((min(max((known[-1] / 3 - low / 3) / (high / 3 - low / 3), 0.0), 1.0), k))
@@ -140,9 +135,9 @@ def _draw_all(canvas: _Canvas, found: Curves, curve: Curve, bounds: tuple[float,
         canvas.names[row], below = (k, found.members[k]), row + 1
 
 
-def _draw(canvas: _Canvas, x: np.ndarray, y: np.ndarray, bounds: tuple[float, float]) -> None:
-    """Set the dots of a curve: a line between neighbouring points, nothing where a number is missing."""
-    low, high = bounds
+def _drawn(like: _Canvas, x: np.ndarray, y: np.ndarray, bounds: tuple[float, float]) -> _Canvas:
+    """A curve on a canvas of its own: a line between neighbouring points, nothing where a number is missing."""
+    canvas, (low, high) = _Canvas(like.columns, like.rows, like.plain), bounds
     height, width = canvas.dots.shape
     # Thirds: the difference of two large numbers may be infinite.
     across = (x / 3 - x[0] / 3) / (x[-1] / 3 - x[0] / 3) * (width - 1)
@@ -164,6 +159,7 @@ def _draw(canvas: _Canvas, x: np.ndarray, y: np.ndarray, bounds: tuple[float, fl
     _upright(canvas.dots, columns[:-1], heights, pairs & ~apart)
     alone = known & (heights >= 0) & (heights < height)
     canvas.dots[height - 1 - heights[alone], columns[alone]] = True
+    return canvas
 
 
 def _mark(canvas: _Canvas, x: np.ndarray, marks: np.ndarray, bounds: tuple[float, float]) -> None:
