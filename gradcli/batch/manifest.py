@@ -179,10 +179,8 @@ def refuse_own_inputs(items: Items, job: Job) -> None:
         # Of thousands of files there are few folders.
         for folder in {os.path.dirname(split_key(paths[index])[0]) for index in range(len(items.stems))}:
             if os.path.realpath(folder or ".") == place:
-                hint = "the next run would take the results for items: choose another folder"
-                raise GradcliError(
-                    f"the results cannot go into {job.folder}, which holds the files of {name}", hint=hint
-                )
+                message = f"the results cannot go into {job.folder}, which holds the files of {name}"
+                raise GradcliError(message, hint="the next run would take the results for items: choose another folder")
     for name, value in job.shared.items():
         if value.path is None or not value.path.endswith(_ENDINGS):
             continue

@@ -188,10 +188,8 @@ def _run(batch: Batch, common: CommonOptions) -> None:
             note(f"{summary.skipped + summary.done} of {counted(summary.items, 'item')} finished; --resume continues")
         raise Stopped(came[0])
     if summary.failed:
-        first = summary.first_error
-        message = (
-            f"{summary.failed} of {counted(summary.items, 'item')} failed; the first: {first.message if first else ''}"
-        )
+        first = summary.first_error.message if summary.first_error else ""
+        message = f"{summary.failed} of {counted(summary.items, 'item')} failed; the first: {first}"
         raise WorkError(message, hint=f"{folder}/results.jsonl has each error; --resume tries them again")
 
 

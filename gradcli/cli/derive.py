@@ -108,10 +108,8 @@ def _derive(
 
 def _check_vector(vector: str) -> None:
     if not vector.isidentifier() or vector in ("None", "True", "False"):
-        raise GradcliError(
-            f"--grad-output takes a name here, not {vector!r}",
-            hint="for example, --grad-output v: the formula then has v in it",
-        )
+        hint = "for example, --grad-output v: the formula then has v in it"
+        raise GradcliError(f"--grad-output takes a name here, not {vector!r}", hint=hint)
 
 
 def _differentiated(givens: list[Given], wrt: str | None) -> list[str]:
@@ -128,7 +126,6 @@ def _differentiated(givens: list[Given], wrt: str | None) -> list[str]:
 
 def _givens(words: list[str]) -> list[Given]:
     """The inputs of a command line: shapes, and values for the sake of their shapes."""
-
     from gradcli.formula.lengths import Given
     from gradcli.graph.dtypes import FLOAT64
 
@@ -152,7 +149,6 @@ def _givens(words: list[str]) -> list[Given]:
 
 
 def _shaped(word: str, name: str, shape: str, dtype: str | None) -> Given:
-
     from gradcli.formula.lengths import Given, with_rank
     from gradcli.graph.dtypes import DTYPES, FLOAT64
 
@@ -164,15 +160,11 @@ def _shaped(word: str, name: str, shape: str, dtype: str | None) -> Given:
     kind = FLOAT64 if dtype is None else DTYPES[dtype]
     if re.fullmatch(r"\d{1,3}", shape):
         if int(shape) > 6:
-            raise GradcliError(
-                f"in {word!r}: {shape} is a number of dimensions, at most 6",
-                hint=f"a vector is written {name}:{shape},",
-            )
+            message = f"in {word!r}: {shape} is a number of dimensions, at most 6"
+            raise GradcliError(message, hint=f"a vector is written {name}:{shape},")
         return Given(name, with_rank(name, int(shape)), kind)
     lengths = [part.strip() for part in shape.strip().removesuffix(",").split(",")]
     if not all(re.fullmatch(r"\d{1,9}|[^\W\d]\w*", part, re.ASCII) for part in lengths):
-        raise GradcliError(
-            f"in {word!r}: {shape!r} is not a shape",
-            hint="write a number of dimensions, as in A:2, or lengths with commas, as in A:3,4 or A:n,n",
-        )
+        hint = "write a number of dimensions, as in A:2, or lengths with commas, as in A:3,4 or A:n,n"
+        raise GradcliError(f"in {word!r}: {shape!r} is not a shape", hint=hint)
     return Given(name, tuple([int(part) if part.isdigit() else part for part in lengths]), kind)

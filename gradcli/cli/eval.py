@@ -135,10 +135,8 @@ def _evaluate(
             computed.update(zip(names, found, strict=True))
         filed = [value.name for value in asked.values if value.path is not None]
         silent = targets or request.derivatives or asked.wanted is not None
-        remarks = [
-            None if silent else shown.untracked(request, filed),
-            tallies.note({name: computed[name] for name in names}),
-        ]
+        untracked = None if silent else shown.untracked(request, filed)
+        remarks = [untracked, tallies.note({name: computed[name] for name in names})]
         opened.write(computed)
     return Result(request, inputs, list(computed.values()), shared=False), remarks
 

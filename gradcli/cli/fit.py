@@ -199,9 +199,8 @@ class _Given(NamedTuple):
 def _params(starts: tuple[str, ...]) -> list[InputValue]:
     """The parameters of all --params options."""
     if not starts:
-        raise GradcliError(
-            "no parameter is given", hint="name the parameters and their starting values, as in --params a=1,b=1"
-        )
+        hint = "name the parameters and their starting values, as in --params a=1,b=1"
+        raise GradcliError("no parameter is given", hint=hint)
     words = [word for start in starts for word in split_outside(start, _NEXT)]
     for word in words:
         if "=" not in word:

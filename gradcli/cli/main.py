@@ -179,10 +179,8 @@ def _as_error(error: Exception) -> GradcliError:
         # Libraries of machine code that the system has no room to load, or that are installed wrongly.
         reason = " ".join(str(error).split()).rpartition("Original error was: ")[2][:200]
         return WorkError(f"cannot load the library {error.name or 'NumPy'}: {reason}")
-    return WorkError(
-        f"internal error: {type(error).__name__}: {error}",
-        hint="this is a bug in gradcli: please report it, with the command that led to it",
-    )
+    hint = "this is a bug in gradcli: please report it, with the command that led to it"
+    return WorkError(f"internal error: {type(error).__name__}: {error}", hint=hint)
 
 
 def _report(error: GradcliError, as_json: bool) -> int:

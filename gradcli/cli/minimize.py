@@ -99,9 +99,8 @@ def minimize_command(
     from gradcli.optimize.methods import chosen, refuse_unable
 
     if (batch_size is None) != (rows is None):
-        raise GradcliError(
-            "--batch-size and --rows must be given together", hint="for example, --batch-size 100 --rows X,y"
-        )
+        hint = "for example, --batch-size 100 --rows X,y"
+        raise GradcliError("--batch-size and --rows must be given together", hint=hint)
     asked = Asked(common)
     row, settings = chosen(method, given, dashed)
     for option, wanted, trait in (("--batch-size", batch_size, "batches"), ("--bounds", limits, "bounds")):

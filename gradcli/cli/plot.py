@@ -104,10 +104,8 @@ class Range(InputValue):
             start += len(part) + 1
         count = parts[2] if len(parts) == 3 else str(_POINTS)
         if not re.fullmatch(r"\s*\d{1,9}\s*", count) or not 2 <= int(count) <= _MOST_POINTS:
-            raise GradcliError(
-                f"in the value of {name}: {quoted(count)} is not a number of points",
-                hint=f"for example, {name}=-3:3:200; from 2 to {_MOST_POINTS:,}",
-            )
+            hint = f"for example, {name}=-3:3:200; from 2 to {_MOST_POINTS:,}"
+            raise GradcliError(f"in the value of {name}: {quoted(count)} is not a number of points", hint=hint)
         return cls(name, None, value)
 
     def load(self, dtype: str | None) -> Any:

@@ -67,9 +67,8 @@ def _of_records(records: tuple[str, ...], common: CommonOptions) -> str:
         given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         if given and (name != "items" or common.items) and name not in _WITH_RECORDS:
             what = "an expression" if name == "items" else param.opts[-1]
-            raise GradcliError(
-                f"--from cannot be combined with {what}", hint="--from shows the results of earlier runs"
-            )
+            hint = "--from shows the results of earlier runs"
+            raise GradcliError(f"--from cannot be combined with {what}", hint=hint)
     from gradcli.reporting.page import records_page
     from gradcli.reporting.run_records import read_records
 

@@ -100,9 +100,8 @@ class Recording(NamedTuple):
             return
         if method.scipy:
             own = ", ".join([name for name, other in METHODS.items() if not other.scipy])
-            raise GradcliError(
-                f"--checkpoint does not apply to {method.name}, which is SciPy's", hint=f"it applies to {own}"
-            )
+            what = f"--checkpoint does not apply to {method.name}, which is SciPy's"
+            raise GradcliError(what, hint=f"it applies to {own}")
         refuse_unseeded(asked.script.source, asked.values, asked.common.seed)
 
     def folders(self, targets: Outputs) -> list[str]:

@@ -89,9 +89,8 @@ class Shown:
             return None
         names = list(request.leaves) if self.only is None else inputs_of(self.only)
         kinds = [f"{name} is {request.leaves[name].dtype}" for name in names if not request.leaves[name].is_floating]
-        return (
-            f"{', '.join(kinds)}: only floating-point inputs have gradients" if 0 < len(kinds) == len(names) else None
-        )
+        untracked = 0 < len(kinds) == len(names)
+        return f"{', '.join(kinds)}: only floating-point inputs have gradients" if untracked else None
 
     def outputs(self, outputs: tuple[str, ...]) -> tuple[str, ...]:
         """The -o options, with one more where the tensor goes to standard output as .npy."""
@@ -109,12 +108,10 @@ class Shown:
         style = Style(precision=precision)
         if self.format == "csv":
             self._write_csv(result)
-        elif self.only is not None:
-            write_pieces(
-                tensor_json(result, self.only) if self.format == "json" else tensor_text(result, self.only, style)
-            )
         elif self.format == "json":
-            write_pieces(answer_json(result, self.parts))
+            write_pieces(answer_json(result, self.parts) if self.only is None else tensor_json(result, self.only))
+        elif self.only is not None:
+            write_pieces(tensor_text(result, self.only, style))
         else:
             write_pieces(answer_text(result, style, self.parts, tree=not quiet))
 
@@ -136,9 +133,8 @@ class Shown:
             raise GradcliError(f"{self.only} is None: there is no gradient to write")
         shape = request.roots[request.targets.index(self.only)].shape
         if len(shape) > 2:
-            raise GradcliError(
-                f"{self.only} has shape {shape}: a table has two dimensions", hint="--format json takes any"
-            )
+            what = f"{self.only} has shape {shape}: a table has two dimensions"
+            raise GradcliError(what, hint="--format json takes any")
 
 
 def inputs_of(target: str) -> list[str]:

@@ -81,11 +81,8 @@ class Dealer:
         """What the workers are told of the plan: a future of it."""
         fallback = program is not self.program
         if fallback not in self._works:
-            files, origins = tuple(self.inputs), tuple(self.origins.items())
-            streamed = tuple(sorted(self.streamed))
-            work = Work(
-                self.recipe, files, origins, streamed, fallback, versions(), fingerprint(program), engine_in_use()
-            )
+            given = tuple(self.inputs), tuple(self.origins.items()), tuple(sorted(self.streamed))
+            work = Work(self.recipe, *given, fallback, versions(), fingerprint(program), engine_in_use())
             self._works[fallback] = self.cluster.client.submit(hold, work, pure=False)
         return self._works[fallback]
 

@@ -68,10 +68,8 @@ def _remarks(verdict: Verdict) -> list[str]:
     if verdict.other_choice:
         remarks.append("at kinks the formula chooses another value than the gradient")
     if verdict.not_for:
-        lengths = " or ".join(map(str, verdict.not_for))
-        remarks.append(
-            f"the formula does not hold for dimensions of length {lengths}; give shapes in numbers for those"
-        )
+        lengths = f"dimensions of length {' or '.join(map(str, verdict.not_for))}"
+        remarks.append(f"the formula does not hold for {lengths}; give shapes in numbers for those")
     if not verdict.compared:
         remarks.append("the formula is not checked: no numbers were found at which the gradient is finite")
     return remarks

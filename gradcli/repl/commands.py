@@ -149,9 +149,8 @@ def _names(session: Answers, rest: str) -> Reply:
         rows.append((name, f"{value.dtype} {value.shape}, {kind.replace('value of _', 'value of ')}"))
     width = max((len(name) for name, _ in rows), default=0)
     lines = [f"{name:{width}}  {text}" for name, text in rows]
-    return Reply(
-        "\n".join([*workspace.imports.values(), *lines, *workspace.functions.values()]) or "there are no names yet"
-    )
+    shown = [*workspace.imports.values(), *lines, *workspace.functions.values()]
+    return Reply("\n".join(shown) or "there are no names yet")
 
 
 def _wrt(session: Answers, rest: str) -> Reply:

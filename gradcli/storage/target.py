@@ -77,16 +77,15 @@ def find_target(path: str) -> Target:
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         real = os.path.realpath(path)
         found = _status(real)
-        if status is not None and (
-            not stat.S_ISREG(status.st_mode) or found is None or not os.path.samestat(status, found)
-        ):
-            # A pipe, a device, or an open file that has no name any more (/dev/fd/3).
-            return Target(path, real, None, None)
-        if status is not None and not os.access(real, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return Target(
-        path, real, temporary_name(os.path.dirname(real)), None if status is None else status.st_mode & _PERMISSIONS
-    )
+        mode = None
+        if status is not None:
+            if not stat.S_ISREG(status.st_mode) or found is None or not os.path.samestat(status, found):
+                # A pipe, a device, or an open file that has no name any more (/dev/fd/3).
+                return Target(path, real, None, None)
+            if not os.access(real, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            mode = status.st_mode & _PERMISSIONS
+    return Target(path, real, temporary_name(os.path.dirname(real)), mode)
 
 
 def _remote_target(url: str) -> Target:

@@ -159,9 +159,8 @@ def choose_names(script: Script, shared: Sequence[str], asked: Sequence[str] | N
     if asked is not None:
         both = [name for name in asked if name in shared]
         if both:
-            raise GradcliError(
-                f"the input {both[0]!r} is given twice", hint="give it with the records or for all of them, not both"
-            )
+            hint = "give it with the records or for all of them, not both"
+            raise GradcliError(f"the input {both[0]!r} is given twice", hint=hint)
         missing = [name for name in left if name not in asked]
         if missing:
             hint = f"add it to --name, or give it a value, as in {missing[0]}=ones(2,2)"

@@ -78,11 +78,11 @@ def _found(source: Source) -> tuple[Header, bool]:
     dtype = np.dtype("<u2" if code == _BFLOAT else _CODES[code])
     if end - begin != math.prod(shape) * dtype.itemsize:
         not_understood(source, f"is corrupt: {printable(key)!r} has {end - begin} bytes, which is not its shape")
-    if source.size is not None and 8 + size + end > source.size:
-        not_understood(
-            source, f"is truncated: {printable(key)!r} ends at byte {8 + size + end}, and there are {source.size}"
-        )
-    return Header(f"{source.path}:{key}", shape, dtype, False, 8 + size + begin), code == _BFLOAT
+    start = 8 + size
+    if source.size is not None and start + end > source.size:
+        place = f"{printable(key)!r} ends at byte {start + end}, and there are {source.size}"
+        not_understood(source, f"is truncated: {place}")
+    return Header(f"{source.path}:{key}", shape, dtype, False, start + begin), code == _BFLOAT
 
 
 def _entry(source: Source, key: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
