@@ -8,8 +8,8 @@ Shape = tuple[int, ...]
 
 
 class Vertex(NamedTuple):
-    """A box of the picture: an "input", "data" that is not differentiated, a "constant", an "op", or a "gradient", which
-    is one of the backward pass, a "function" of the chain, or an "output".
+    """A box of the picture: an "input", "data" that is not differentiated, a "constant", an "op", a "gradient", which
+    is an operation of the backward pass, a "function" of the chain, or an "output".
 
     `details` are the lines below the name, `operands` the names of the operands where their order matters, each empty
     where no arrow leads to it. `family` is the operation's family, `source` the part of the source that it stands for.
