@@ -135,13 +135,13 @@ bool_ = composite(
     doc="The tensor as booleans: true where it is not zero.",
 )
 clone = elementwise(
-    "clone", np.copy, doc="A copy of the tensor.", vjp=lambda g, out, x: (g,), into=pointwise.copy, batching=sums(0),
+    "clone", np.copy, doc="A copy of the tensor.", vjp=lambda g, out, x: (g,), into=np.copyto, batching=sums(0),
     same=True, native=lambda v, x: x,
 )
 row_major = primitive(
     "_row_major", lambda x: np.asarray(x, order="C"), family="elementwise", grad_fn="CloneBackward0",
     doc="A copy in row-major order.", vjp=lambda g, out, x: (g,), batching=sums(0), blocking=ALIGNED,
-    into=pointwise.copy, same=True, native=lambda v, x: x,
+    into=np.copyto, same=True, native=lambda v, x: x,
 )
 def _contiguous(input: Any, memory_format: Any) -> Node:
     node = as_node(input)
@@ -217,11 +217,6 @@ def _commuted(name: str) -> GradFn:
     return grad_fn
 
 
-def _xlogy_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
-    x, y = node.inputs
-    return ("XlogyBackward1", (y,)) if x.weak else ("XlogyBackward2", (x,)) if y.weak else ("XlogyBackward0", (x, y))
-
-
 # The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.
 scaled = elementwise(
     "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", batching=products(0, 1),
@@ -289,11 +284,9 @@ neg = elementwise(
     vjp=lambda g, out, x: (-g,), signs=(-1,), symbol="-", simplify=numbers.negation, cost=1.0, native=lambda v, x: -x,
 )
 abs_ = elementwise(
-    "abs", np.absolute, dtype="number",
-    words=("fabs", "magnitude"),
-    doc="Absolute value; the gradient at 0 is 0.", aliases=("absolute",),
-    vjp=lambda g, out, x: (g * sign(x),), latex=typeset.surrounded(r"\lvert", r"\rvert"), tame=True, numpy="abs",
-    cost=1.0,
+    "abs", np.absolute, dtype="number", doc="Absolute value; the gradient at 0 is 0.", aliases=("absolute",),
+    words=("fabs", "magnitude"), vjp=lambda g, out, x: (g * sign(x),), tame=True, numpy="abs", cost=1.0,
+    latex=typeset.between(r"\left\lvert ", r" \right\rvert"),
 )
 sign: Op = elementwise(
     "sign", into=pointwise.sign, doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp, tame=True, numpy="sign",
@@ -308,7 +301,7 @@ lerp = elementwise(
 )
 xlogy: Op = elementwise(
     "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy, doc="`input * log(other)`, and 0 where the input is 0.",
-    grad_fn=_xlogy_grad_fn, domain=POSITIVE,
+    grad_fn=weak_aware("XlogyBackward0", "XlogyBackward2", first="XlogyBackward1"), domain=POSITIVE,
     vjp=lambda g, out, x, y: (where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)),
     textbook=lambda g, out, x, y: (g * log(y), g * (x / y)), latex=typeset.times_logarithm, source=numpy_sources.XLOGY,
     native=native.xlogy,
@@ -403,11 +396,6 @@ def _unary(
     return elementwise(name, kernel, dtype="float", doc=doc, vjp=vjp, domain=domain, aliases=aliases, **row)
 
 
-def _pow_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
-    x, y = node.inputs
-    return ("PowBackward0", (x,)) if y.weak else ("PowBackward2", (y,)) if x.weak else ("PowBackward1", (x, y))
-
-
 def _pow_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | None]:
     if y.weak:
         p = y.params["number"]
@@ -439,20 +427,18 @@ def _pow_whole(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node 
 
 
 pow_ = elementwise(
-    "pow", into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn,
-    words=("power",),
-    doc="Power, `input ** exponent`.",
-    domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp, formula=arithmetic.power, textbook=_pow_textbook,
-    textbook_whole=_pow_whole, symbol="**", simplify=numbers.square, numpy="power", native=native.power,
+    "pow", into=power, args="input, exponent", dtype="number", doc="Power, `input ** exponent`.", words=("power",),
+    grad_fn=weak_aware("PowBackward1", "PowBackward0", first="PowBackward2"), domain=(POSITIVE, (-2.0, 2.0)),
+    vjp=_pow_vjp, formula=arithmetic.power, textbook=_pow_textbook, textbook_whole=_pow_whole, symbol="**",
+    simplify=numbers.square, numpy="power", native=native.power,
 )
 square = composite(
-    "square", lambda input: pow_(input, 2), args="input", family="elementwise",
-    words=("pow2", "sqr"),
+    "square", lambda input: pow_(input, 2), args="input", family="elementwise", words=("pow2", "sqr"),
     doc="Square, `input ** 2`."
 )
 sqrt = elementwise(
     "sqrt", np.sqrt, dtype="float", doc="Square root.", domain=POSITIVE, vjp=lambda g, out, x: (g / (2 * out),),
-    formula=arithmetic.power_of(0.5), latex=typeset.root, cost=1.0,
+    formula=arithmetic.power_of(0.5), latex=typeset.between(r"\sqrt{", "}"), cost=1.0,
 )
 rsqrt = elementwise(
     "rsqrt", into=inverse_root, dtype="float", domain=POSITIVE, doc="Reciprocal square root, `1/sqrt(input)`.",
@@ -514,8 +500,8 @@ def _rounding(name: str, ufunc: Any, doc: str, *aliases: str, **row: Any) -> Op:
     )
 
 
-floor = _rounding("floor", np.floor, "Round down.", latex=typeset.surrounded(r"\lfloor", r"\rfloor"))
-ceil = _rounding("ceil", np.ceil, "Round up.", latex=typeset.surrounded(r"\lceil", r"\rceil"))
+floor = _rounding("floor", np.floor, "Round down.", latex=typeset.between(r"\left\lfloor ", r" \right\rfloor"))
+ceil = _rounding("ceil", np.ceil, "Round up.", latex=typeset.between(r"\left\lceil ", r" \right\rceil"))
 trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
     "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp, into=pointwise.round_half_even,
@@ -614,31 +600,28 @@ clamp = elementwise(
 )
 
 
-def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
+def _one_bound(bound: str, grad_fn: GradFn, inside: Any, source: str, **row: Any) -> tuple[Op, Op]:
     """clamp with one bound, and the function of its own that PyTorch has for it: they differ in their chains."""
 
     def vjp(g: Node, out: Node, x: Node, bound: Node) -> tuple[Node, Node]:
-        inside = x >= bound if low else x <= bound
-        return where(inside, g, 0), where(inside, 0, g)
+        return where(inside(x, bound), g, 0), where(inside(x, bound), 0, g)
 
-    name, grad_fn, doc = names
-    into, form = (pointwise.at_least, native.at_least) if low else (pointwise.at_most, native.at_most)
-    args = "input, min" if low else "input, max"
-    backward = name.title().replace("_", "") + "Backward"
+    own, backward = f"clamp_{bound}", f"Clamp{bound.title()}Backward"
+    row = {**row, "args": f"input, {bound}", "vjp": vjp}
     weak = weak_aware(f"{backward}1", f"{backward}0")
     return (
-        elementwise(f"_{name}", into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, native=form),
-        elementwise(
-            name, into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp,
-            latex=typeset.of_all(), tame=True, native=form,
-            source=numpy_sources.CLAMP_MIN if low else numpy_sources.CLAMP_MAX,
-        ),
+        elementwise(f"_{own}", grad_fn=grad_fn, **row),
+        elementwise(own, grad_fn=weak, latex=typeset.of_all(), tame=True, source=source, **row),
     )
 
 
-bounded_below, clamp_min = _one_bound(True, ("clamp_min", _clamp_grad_fn(1, None), "The input clamped from below."))
+bounded_below, clamp_min = _one_bound(
+    "min", _clamp_grad_fn(1, None), ge, numpy_sources.CLAMP_MIN, into=pointwise.at_least, native=native.at_least,
+    doc="The input clamped from below.",
+)
 bounded_above, clamp_max = _one_bound(
-    False, ("clamp_max", _clamp_grad_fn(None, 1), "The input clamped from above.")
+    "max", _clamp_grad_fn(None, 1), le, numpy_sources.CLAMP_MAX, into=pointwise.at_most, native=native.at_most,
+    doc="The input clamped from above.",
 )
 
 # Trigonometric and hyperbolic -----------------------------------------------------------------------------------------

@@ -201,12 +201,14 @@ def floats(*values: Any) -> tuple[Node, ...]:
     return tuple(cast(n, dtype) for n in nodes)
 
 
-def weak_aware(general: str, scalar: str, position: int = 1) -> GradFn:
-    """PyTorch's two overloads of a binary function: with a Python number there is another name and one edge less."""
+def weak_aware(general: str, scalar: str, position: int = 1, first: str | None = None) -> GradFn:
+    """PyTorch's overloads of a function: with a Python number, in that place or the first, there is another name and
+    one edge less."""
 
     def grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
-        if node.inputs[position].weak:
-            return scalar, tuple(n for k, n in enumerate(node.inputs) if k != position)
+        for place, name in ((position, scalar), (0, first)):
+            if name is not None and node.inputs[place].weak:
+                return name, tuple(n for k, n in enumerate(node.inputs) if k != place)
         return general, node.inputs
 
     return grad_fn

@@ -91,11 +91,6 @@ def _unreduced(losses: Callable[..., Any]) -> Callable[..., Any]:
     return form
 
 
-def _share(g: Node, size: int, reduction: str) -> Node:
-    """The part of the loss's gradient that each element gets."""
-    return g / max(1, size) if reduction == "mean" else g
-
-
 def refuse_tracked(weight: Any, name: str, function: str) -> None:
     """Weights have no derivative in PyTorch either; leaving their gradient out silently would be a wrong answer."""
     if isinstance(weight, Node) and weight.requires_grad:
@@ -138,7 +133,7 @@ def _difference_loss(
 
     def vjp(g: Node, out: Node, x: Node, y: Node, reduction: str, **width: float) -> tuple[Node, Node]:
         size = math.prod(broadcast_shapes([x.shape, y.shape]))
-        pull = _share(g, size, reduction) * slope(x - y, **width)
+        pull = (g / max(1, size) if reduction == "mean" else g) * slope(x - y, **width)
         return pull, -pull
 
     extra = f", {parameter}=1.0" if parameter is not None else ""
@@ -151,7 +146,7 @@ def _difference_loss(
 
 
 mse_loss = _difference_loss(
-    "mse_loss", "Squared difference.", nn.square, lambda v, d: d * d, lambda d: 2 * d,
+    "mse_loss", "Squared difference.", lambda out, d: np.square(d, out=out), lambda v, d: d * d, lambda d: 2 * d,
     words=("mse", "meansquarederror", "squarederror"),
 )
 huber_loss = _difference_loss(
@@ -204,7 +199,7 @@ def _bce_vjp(
     g: Node, out: Node, x: Node, y: Node, *extra: Node, reduction: str, weighted: bool, pos_weighted: bool
 ) -> tuple[Node | None, ...]:
     weight, positive = _bce_parts(extra, weighted, pos_weighted)
-    share = _share(g, x.size, reduction)
+    share = g / max(1, x.size) if reduction == "mean" else g
     share = share if weight is None else share * weight
     chance = call("sigmoid", x)
     if positive is None:
@@ -264,18 +259,14 @@ def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
     return apply(masked_fill, mask, x, value=number)
 
 
-def _masked_fill_text(writer: Any, call: Any) -> Any:
-    mask, x = call.args
-    return writer.forms.call(call.name, [x, mask, writer.forms.number(call.params["value"])])
-
-
 masked_fill = elementwise(
     "masked_fill", into=pointwise.masked_fill, dtype="select", args="input, mask, value: scalar",
     build=_masked_fill,
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     words=("fill_where",),
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
-    text=_masked_fill_text, example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
+    text=lambda w, c: w.forms.call(c.name, [*c.args[::-1], w.forms.number(c.params["value"])]),
+    example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
     source=numpy_sources.MASKED_FILL, native=native.masked_fill,
 )
 
@@ -489,9 +480,10 @@ nll_loss = primitive(
     lambda inputs, params: (inputs[1].shape if params["reduction"] == "none" else (), inputs[0].dtype), family="loss",
     build=_nll_loss, vjp=_nll_vjp, args="input, target, weight=None, ignore_index=-100, reduction='mean'",
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
-    doc="Minus the log-probability (input) of each target class.", blocking=Blocking(_class_follow, lower=_lower_nll),
-    batching=CLASSES,
-    text=spelling.classified, example="input:2 target:1:int64", native=NativeSteps(_nll_steps),
+    doc="Minus the log-probability (input) of each target class.", batching=CLASSES,
+    blocking=Blocking(_class_follow, lower=_lower_nll),
+    text=lambda w, c: spelling.weighted(w, c, 2, "weight"), example="input:2 target:1:int64",
+    native=NativeSteps(_nll_steps),
 )
 
 
@@ -620,9 +612,8 @@ def _layer_norm_follow(node: Node, dim: int) -> Dims | None:
 
 
 def _layer_norm_grad_fn(node: Node) -> tuple[str, tuple[Node | None, ...]]:
-    rest = list(node.inputs[1:])
-    edges = [rest.pop(0) if node.params[flag] else None for flag in ("scaled", "shifted")]
-    return "NativeLayerNormBackward0", (node.inputs[0], *edges)
+    x, *rest = node.inputs
+    return "NativeLayerNormBackward0", (x, *(rest.pop(0) if node.params[f] else None for f in ("scaled", "shifted")))
 
 
 def _layer_norm_text(writer: Any, call: Any) -> Any:

@@ -91,12 +91,11 @@ def _primitive(
     lower: Any = None, **row: Any,
 ) -> Op:
     """A product of operands with fixed numbers of dimensions, contracting the last of one with one of the other."""
-    ndims = tuple({"vector": 1, "matrix": 2, "batch of matrices": 3, "grid of matrices": 4}[w] for w in wanted)
-
     plural = {
         "vector": "two vectors", "matrix": "two matrices", "batch of matrices": "two batches of matrices",
         "grid of matrices": "two grids of matrices",
     }
+    ndims = tuple(1 + [*plural].index(w) for w in wanted)
     takes = plural[wanted[0]] if wanted[0] == wanted[1] else f"a {wanted[0]} and a {wanted[1]}"
 
     def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -128,10 +127,6 @@ def _needed(inputs: tuple[Node, Node], left: Any, right: Any) -> tuple[Node | No
     """A product costs as much as the operation itself: build only those that somebody asks for."""
     a, b = inputs
     return left() if a.requires_grad else None, right() if b.requires_grad else None
-
-
-def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
-    return g * b, g * a
 
 
 PRODUCT = accumulators.product(np.matmul)
@@ -190,16 +185,18 @@ gmm: Op = _primitive(
     "Products of two grids of matrices.", "input, mat2", PRODUCT, native=((0, 1, 2, -1), (0, 1, -1, 3)),
     simplify=matrix_products.product_of_equals,
 )
-dot = _primitive(
-    "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor",
-    accumulators.DOT, formula=reductions.contraction((0, 0)),
-    native=((-1,), (-1,)), example="input:1 tensor:1",
-)
-vdot = _primitive(
-    "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
-    BINARY, accumulators.DOT, formula=reductions.contraction((0, 0)),
-    native=((-1,), (-1,)), example="input:1 other:1",
-)
+
+
+def _dot(name: str, second: str, more: str = "") -> Op:
+    return _primitive(
+        name, _dot_kernel, ("vector", "vector"), lambda g, out, a, b: (g * b, g * a),
+        f"Sum of the products of two vectors{more}.", f"input, {second}", accumulators.DOT,
+        formula=reductions.contraction((0, 0)), native=((-1,), (-1,)), example=f"input:1 {second}:1",
+    )
+
+
+dot = _dot("dot", "tensor")
+vdot = _dot("vdot", "other", ", as dot for real numbers")
 
 
 # matmul ---------------------------------------------------------------------------------------------------------------
@@ -220,12 +217,9 @@ def _matmul(input: Any, other: Any) -> Node:
 def _decomposed(a: Node, b: Node) -> Node:
     """The steps that PyTorch takes, by the numbers of dimensions."""
     dims = a.ndim, b.ndim
-    if dims == (1, 1):
-        return dot(a, b)
-    if dims == (2, 1):
-        return mv(a, b)
-    if dims == (2, 2):
-        return mm(a, b)
+    product = {(1, 1): dot, (2, 1): mv, (2, 2): mm}.get(dims)
+    if product is not None:
+        return product(a, b)
     if dims == (1, 2):
         return make(squeeze, (mm(unsqueeze(a, 0), b),), {"shape": b.shape[1:], "name": "SqueezeBackward4"})
     if _should_fold(a, b):
@@ -243,13 +237,9 @@ def _should_fold(a: Node, b: Node) -> bool:
     """Whether the batch of the larger operand becomes rows of one matrix: always if the smaller operand is tracked,
     otherwise only where that takes no copy."""
     large, small = (a, b) if a.ndim >= b.ndim else (b, a)
-    if large.ndim < 3 or small.ndim > 2:
+    if large.ndim < 3 or small.ndim > 2 or a.ndim == 2 and not small.requires_grad:
         return False
-    if small.requires_grad:
-        return True
-    if a.ndim == 2:
-        return False
-    if not large.size:
+    if small.requires_grad or not large.size:
         return True
     strides, shape = strides_of(large), large.shape
     if large is b:

@@ -13,7 +13,7 @@ from gradcli.graph.arguments import as_int, as_number
 from gradcli.graph.node import Node
 from gradcli.graph.op import Op
 from gradcli.ops.elementwise import BINARY, eq, exp, log, log1p, logical_and, where
-from gradcli.ops.family import apply, elementwise, floating
+from gradcli.ops.family import apply, elementwise, floating, weak_aware
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels import native, normal
 from gradcli.ops.kernels.erf import normal_cdf_into
@@ -97,14 +97,9 @@ entr = elementwise(
 )
 
 
-def _xlog1py_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
-    x, y = node.inputs
-    number, tracked = (1, (y,)) if x.weak else (2, (x,)) if y.weak else (0, (x, y))
-    return f"SpecialXlog1PyBackward{number}", tracked
-
-
 xlog1py: Op = elementwise(
-    "xlog1py", args=BINARY, dtype="float", torch="special.xlog1py", grad_fn=_xlog1py_grad_fn,
+    "xlog1py", args=BINARY, dtype="float", torch="special.xlog1py",
+    grad_fn=weak_aware("SpecialXlog1PyBackward0", "SpecialXlog1PyBackward2", first="SpecialXlog1PyBackward1"),
     doc="`input*log(1 + other)`, and 0 where the input is 0.", domain=((-2.0, 2.0), (-0.5, 2.0)),
     vjp=lambda g, out, x, y: (where(logical_and(eq(x, 0), y <= -1), 0, xlog1py(g, y)), g * (x / (y + 1))),
     textbook=lambda g, out, x, y: (g * log1p(y), g * (x / (y + 1))),

@@ -17,7 +17,7 @@ from gradcli.graph.dtypes import BOOL, FLOAT64, INT64
 from gradcli.graph.infer import cast
 from gradcli.graph.native_forms import Lanes, NativeRunning, NativeSteps
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
+from gradcli.graph.op import OPS, Accumulate, Blocking, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import ALONG, LINEAR, SUMMED, written
 from gradcli.ops.blocking import aligned, except_along, kept, over_dims
@@ -32,6 +32,7 @@ from gradcli.ops.shape import cat, expand, flip, movedim, narrow, reshape, unsqu
 
 ARGS = "input, dim=None, keepdim=False"
 ONE_DIM = "input, dim: dim=None, keepdim=False"
+TYPED = "input, dim=None, keepdim=False, *, dtype=None"
 
 
 def reduced_shape(shape: Shape, dim: tuple[int, ...], keepdim: Any) -> Shape:
@@ -57,11 +58,6 @@ def _infer(dtype: Callable[[np.dtype], np.dtype]) -> Any:
         return reduced_shape(x.shape, params["dim"], params["keepdim"]), dtype(x.dtype)
 
     return infer
-
-
-def by_axis(whole: str, some: str) -> Any:
-    """PyTorch's two names of a reduction: over everything, and with a `dim` argument."""
-    return lambda node: (some if node.params["axis_given"] else whole, node.inputs)
 
 
 def reduction(
@@ -113,17 +109,13 @@ def _mean(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
 
 
 def _prod(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
-    wide = np.float64 if x.dtype.kind == "f" else np.int64
-    result = np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=wide)
-    return result.astype(x.dtype) if x.dtype.kind == "f" else result
+    result = np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=accumulators.wide_dtype(x.dtype))
+    return result.astype(_whole_result(x.dtype), copy=False)
 
 
 def _var(x: Any, dim: Any, keepdim: Any, axis_given: bool, correction: float) -> Any:
-    n = math.prod(x.shape[d] for d in dim)
-    wide = x.astype(np.float64)
-    mean = np.true_divide(np.add.reduce(wide, axis=dim, keepdims=True), n)
-    squares = np.add.reduce((wide - mean) ** 2, axis=dim, keepdims=keepdim)
-    return np.true_divide(squares, max(0.0, n - correction)).astype(x.dtype)
+    degrees = max(0.0, math.prod(x.shape[d] for d in dim) - correction)
+    return np.true_divide(_moments_kernel(x, dim, keepdim)[1], degrees).astype(x.dtype)
 
 
 def _logsumexp(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
@@ -181,9 +173,8 @@ def _var_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bo
 def _share_extreme(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
     """All elements equal to the extreme one share the gradient evenly."""
     full = restore(out, x, dim, keepdim)
-    mask = where(isnan(full), isnan(x), eq(x, full))
-    share = to(mask, x.dtype)
-    return (restore(g, x, dim, keepdim) * (share / sum_(share, dim, True)),)
+    mask = to(where(isnan(full), isnan(x), eq(x, full)), x.dtype)
+    return (restore(g, x, dim, keepdim) * (mask / sum_(mask, dim, True)),)
 
 
 def _prod_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
@@ -217,8 +208,7 @@ def norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bo
     if p == 1:
         return (g * sign(x),)
     if math.isinf(p):
-        mask = to(eq(abs_(x), out), x.dtype)
-        return (sign(x) * (g * (mask / sum_(mask, dim, True))),)
+        return (sign(x) * (g * _share(abs_(x), out, dim)),)
     if p == 2:
         return (g * where(eq(out, 0), 0, x / out),)
     # Even powers are smooth at 0.
@@ -271,12 +261,10 @@ def _norm_textbook(
     g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, p: float
 ) -> tuple[Node | None]:
     g, out = restore(g, x, dim, keepdim), restore(out, x, dim, keepdim)
-    if p == 0:
-        return (None,)
+    if p in (0, 1):
+        return norm_vjp(g, out, x, dim, True, axis_given, p)
     if p == 2:
         return (g * (x / out),)
-    if p == 1:
-        return (g * sign(x),)
     if math.isinf(p):
         return (g * sign(x) * _share(abs_(x), out, dim),)
     return (g * sign(x) * abs_(x) ** (p - 1) / out ** (p - 1),)
@@ -309,8 +297,11 @@ def _logsumexp_textbook(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axi
 # Rows -----------------------------------------------------------------------------------------------------------------
 
 
-def _typed(op_name: str) -> Any:
-    """`dtype=` converts before summing; integers are summed as int64, and are that dtype again."""
+def _typed(op_name: str) -> Row:
+    """`dtype=` converts before summing; integers are summed as int64, and are that dtype again.
+
+    With `dim`, PyTorch's chain has a name of its own.
+    """
 
     def build(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
@@ -324,42 +315,38 @@ def _typed(op_name: str) -> Any:
             for axis in reversed(normalize_axes(dim, x.ndim)):
                 x = reduce_node(prod, x, axis, keepdim)
             return x
-        return reduce_node({"sum": sum_, "mean": mean, "prod": prod}[op_name], x, dim, keepdim, op_name == "mean")
+        return reduce_node(OPS[op_name], x, dim, keepdim, op_name == "mean")
 
-    return build
+    return {
+        "build": build, "args": TYPED, "numpy": op_name,
+        "grad_fn": lambda node: (f"{op_name.title()}Backward{int(node.params['axis_given'])}", node.inputs),
+    }
 
 
 def _whole_result(dtype: np.dtype) -> np.dtype:
     return dtype if dtype.kind == "f" else INT64
 
 
-TYPED = "input, dim=None, keepdim=False, *, dtype=None"
 sum_ = reduction(
-    "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
-    doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
-    accumulate=accumulators.SUM, batching=SUMMED, formula=reductions.total, latex=typeset.total, numpy="sum",
-    simplify=sums_and_means.total, cost=1.0, words=("total",),
+    "sum", _sum, **_typed("sum"), result=_whole_result, words=("total",), doc="Sum.",
+    vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
+    accumulate=accumulators.SUM, batching=SUMMED, formula=reductions.total, latex=typeset.total,
+    simplify=sums_and_means.total, cost=1.0,
 )
 mean = reduction(
-    "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"),
-    words=("average", "avg"),
-    doc="Mean.",
+    "mean", _mean, **_typed("mean"), words=("average", "avg"), doc="Mean.",
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
     ),
-    accumulate=accumulators.MEAN, batching=LINEAR, formula=reductions.mean, numpy="mean", simplify=sums_and_means.total,
-    cost=1.0,
+    accumulate=accumulators.MEAN, batching=LINEAR, formula=reductions.mean, simplify=sums_and_means.total, cost=1.0,
 )
 prod = reduction(
-    "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result,
-    words=("product",),
-    doc="Product.", vjp=_prod_vjp,
-    grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
+    "prod", _prod, **_typed("prod"), result=_whole_result, words=("product",), doc="Product.", vjp=_prod_vjp,
     accumulate=accumulators.by_ufunc(np.multiply, accumulators.wide_dtype, accumulators.PRODUCT_LANES),
     textbook=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * (restore(out, x, dim, keepdim) / x),
     ),
-    textbook_whole=_prod_whole, latex=typeset.product, numpy="prod",
+    textbook_whole=_prod_whole, latex=typeset.product,
 )
 def _extreme_of(name: str, accumulate: Accumulate, ufunc: Any, word: str) -> Op:
     return reduction(
@@ -473,10 +460,8 @@ count_nonzero: Op = reduction(
 def _arg_reduction(name: str, function: Any, word: str) -> Op:
     def build(input: Any, dim: Any, keepdim: Any) -> Node:
         x = as_node(input)
-        if dim is None:
-            # A vector is flat already, and can be gone through in blocks.
-            dim = 0 if x.ndim == 1 else None
-        axis = None if dim is None else normalize_axis(dim, x.ndim)
+        # A vector is flat already, and can be gone through in blocks.
+        axis = None if dim is None and x.ndim != 1 else normalize_axis(0 if dim is None else dim, x.ndim)
         return reduce_node(op, x, axis, keepdim, nonempty=True)
 
     def flat(node: Node) -> Node | None:
@@ -729,10 +714,10 @@ cumprod = _running(
 # The simplifier puts these in the place of sums of deviations from a mean: the data is not gone through once more.
 
 
-def _moments_kernel(x: Any, dim: tuple[int, ...], keepdim: bool) -> Any:
+def _moments_kernel(x: Any, dim: tuple[int, ...], keepdim: Any) -> Any:
     wide = x.astype(np.float64)
     mean = np.true_divide(np.add.reduce(wide, axis=dim, keepdims=True), math.prod(x.shape[d] for d in dim))
-    return mean.squeeze(dim), np.add.reduce((wide - mean) ** 2, axis=dim)
+    return mean.squeeze(dim), np.add.reduce((wide - mean) ** 2, axis=dim, keepdims=keepdim)
 
 
 def _about_kernel(mean: Any, point: Any, *squares: Any, count: int) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -432,9 +433,7 @@ def _cat(tensors: Any, dim: Any) -> Node:
         reshape(n, nothing) if n.shape == (0,) else n for n in nodes if n is first or n.shape != (0,) or n.requires_grad
     ]
     for node in kept[1:]:
-        if node.ndim != first.ndim or any(
-            a != b for k, (a, b) in enumerate(zip(node.shape, first.shape, strict=True)) if k != axis
-        ):
+        if node.ndim != first.ndim or (*node.shape[:axis], 0, *node.shape[axis + 1 :]) != nothing:
             raise SizeError(
                 "cat() cannot join shapes {} and {} along dimension {}", first.shape, node.shape, axis,
                 hint="all other dimensions must agree",
@@ -448,12 +447,8 @@ def _cat_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtyp
 
 
 def _cat_vjp(g: Node, out: Node, *inputs: Node, dim: int) -> tuple[Node, ...]:
-    pieces, start = [], 0
-    for node in inputs:
-        stop = start + node.shape[dim]
-        pieces.append(narrow(g, dim, start, stop))
-        start = stop
-    return tuple(pieces)
+    stops = accumulate(x.shape[dim] for x in inputs)
+    return tuple(narrow(g, dim, stop - x.shape[dim], stop) for x, stop in zip(inputs, stops, strict=True))
 
 
 def _stack(tensors: Any, dim: Any) -> Node:

@@ -61,14 +61,6 @@ _BERNOULLI = (
 _TERMS = 10
 
 
-def _polynomial(factors: tuple[float, ...], x: Any) -> Any:
-    result = np.full_like(x, factors[0])
-    for factor in factors[1:]:
-        result *= x
-        result += factor
-    return result
-
-
 def _by_case(x: Any, *cases: tuple[Any, Callable[[Any], Any]]) -> Any:
     """Each element by the function of the first case that holds for it; NaN where none does."""
     result = np.full_like(x, np.nan)
@@ -91,7 +83,7 @@ def _fraction_of_turn(x: Any) -> Any:
 
 def _lgamma_large(x: Any) -> Any:
     inverse = 1 / x
-    rest = _polynomial(_STIRLING, inverse * inverse) * inverse + 0.5 * math.log(2 * math.pi)
+    rest = np.polyval(_STIRLING, inverse * inverse) * inverse + 0.5 * math.log(2 * math.pi)
     return np.where(np.isinf(x), np.inf, (x - 0.5) * np.log(x) - x + rest)
 
 
@@ -102,13 +94,13 @@ def _lgamma_middle(x: Any) -> Any:
     for k in range(1, int(_STIRLING_FROM) - 1):
         product *= np.where(k <= steps, x - k, 1)
     step = (x - steps) - 2
-    return _polynomial(_LGAMMA, step) * step + np.log(product)
+    return np.polyval(_LGAMMA, step) * step + np.log(product)
 
 
 def _lgamma_small(x: Any) -> Any:
     """From 0.5 to 1.5; exact near the zero at 1."""
     step = x - 1
-    return _polynomial(_LGAMMA, step) * step - np.log(x)
+    return np.polyval(_LGAMMA, step) * step - np.log(x)
 
 
 def _lgamma_negative(x: Any) -> Any:
@@ -134,7 +126,7 @@ def _lgamma(x: Any) -> Any:
 def _digamma_large(x: Any) -> Any:
     inverse = 1 / x
     square = inverse * inverse
-    return np.log(x) - 0.5 * inverse - _polynomial(_ASYMPTOTIC, square) * square
+    return np.log(x) - 0.5 * inverse - np.polyval(_ASYMPTOTIC, square) * square
 
 
 def _digamma_middle(x: Any) -> Any:
@@ -144,7 +136,7 @@ def _digamma_middle(x: Any) -> Any:
     for k in range(int(_ASYMPTOTIC_FROM) - 1, 0, -1):
         total += np.where(k <= steps, 1 / (x - k), 0)
     x = x - steps
-    return _polynomial(_DIGAMMA, x - 1.5) * ((x - _ZERO) - _ZERO_REST) + total
+    return np.polyval(_DIGAMMA, x - 1.5) * ((x - _ZERO) - _ZERO_REST) + total
 
 
 def _digamma_negative(x: Any) -> Any:

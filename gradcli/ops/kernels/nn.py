@@ -172,10 +172,6 @@ def gelu(out: Any, x: Any, approximate: str) -> None:
     np.divide(x, out, out=out)
 
 
-def square(out: Any, d: Any) -> None:
-    np.square(d, out=out)
-
-
 def huber(out: Any, d: Any, delta: float) -> None:
     """`d*d/2` up to delta, `delta*(abs(d) - delta/2)` beyond: with c, the size held at delta, `c*(abs(d) - c/2)`."""
     half = scratch(out)

@@ -15,10 +15,6 @@ _BLOCK = 1 << 16
 _FEW = 1 << 6
 
 
-def copy(out: Any, x: Any) -> None:
-    np.copyto(out, x)
-
-
 def negate(out: Any, x: Any) -> None:
     """The elements with the other sign."""
     if x.flags.c_contiguous or out.flags.c_contiguous:

@@ -131,19 +131,12 @@ def whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def counted(w: Any, c: Any) -> Any:
-    """A reduction to integers."""
-    return reduced(w, c, EXACT)
+def reduced_to(kind: str | None, **usually: Any) -> Text:
+    """A reduction to integers or booleans, or one whose default of None means something."""
+    return lambda w, c: reduced(w, c, kind, usually=usually)
 
 
-def truth(w: Any, c: Any) -> Any:
-    """A reduction to booleans."""
-    return reduced(w, c, BOOLEAN)
-
-
-def spread(w: Any, c: Any) -> Any:
-    """var and std, whose correction is 1 unless it is given."""
-    return reduced(w, c, usually={"correction": 1})
+counted, truth, spread = reduced_to(EXACT), reduced_to(BOOLEAN), reduced_to(None, correction=1)
 
 
 def norm(w: Any, c: Any) -> Any:
@@ -319,11 +312,6 @@ def weighted(w: Any, c: Any, count: int, *optional: str) -> Any:
     front, words = arguments(w, c._replace(args=c.args[:count]))
     given = dict(zip(optional, c.args[count:], strict=False))
     return w.forms.call(c.name, front, REAL, **given, **words)
-
-
-def classified(w: Any, c: Any) -> Any:
-    """A loss of classes, perhaps with weights."""
-    return weighted(w, c, 2, "weight")
 
 
 def flagged(count: int, **flags: str) -> Text:

@@ -102,10 +102,10 @@ def first(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     return parts[0]
 
 
-def surrounded(opening: str, closing: str) -> Latex:
-    """The operand between bars of some kind."""
+def between(opening: str, closing: str) -> Latex:
+    """The operand between bars of some kind, or below a root."""
     return lambda w, form, parts: LatexPiece(
-        rf"\left{opening} {signed(parts[0])} \right{closing}", ATOM, parts[0].rank, column=parts[0].column
+        f"{opening}{signed(parts[0])}{closing}", ATOM, parts[0].rank, column=parts[0].column
     )
 
 
@@ -125,11 +125,6 @@ def exponential(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
 def exponential_less_one(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """e to a power, minus 1."""
     return pieces.infix("-", exponential(w, form, parts), _ONE)
-
-
-def root(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
-    """A square root."""
-    return LatexPiece(rf"\sqrt{{{signed(parts[0])}}}", ATOM, parts[0].rank, column=parts[0].column)
 
 
 def _logarithm(text: str, inner: LatexPiece) -> LatexPiece:
