@@ -56,6 +56,36 @@ def test_all_derivatives_are_those_of_a_loop() -> None:
     assert found.grads is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    (
+        "scatter_add(x, 0, i, 3*x)",
+        "index_add(x, 0, i, x)",
+        "scatter_reduce(x, 0, i, 2*x, 'amax')",
+        "scatter_reduce(b, 1, j, b, 'amin')",
+        "sum(n)",
+        "nansum(n)",
+        "sum(x, dtype=float64)",
+        "argmin(x, 0, keepdim=True)",
+        "max(x, 0)[1]",
+    ),
+)
+def test_rows_without_dimensions_of_their_own_are_those_of_a_loop(text: str) -> None:
+    row = {"x": np.array([1, -2, 3], "f4"), "n": np.array([200, 100, 7], "u1"), "i": np.zeros(3, "i8")}
+    row["j"] = np.array([[[1, 2]], [[0, 0]], [[2, 1]]])
+    same = {"b": np.array([[4.0, 2.0, 3.0]])}
+    wrt = "b" if "b" in text else "x" if "x" in text and "arg" not in text and "[1]" not in text else ()
+    text = f"sum({text})" if wrt else text
+    found = gc.evaluate(text, row | same, wrt, per_row=tuple(row))
+    one = [gc.evaluate(text, {name: a[k] for name, a in row.items()} | same, wrt) for k in range(3)]
+    pairs = [(found.value, [r.value for r in one])]
+    if wrt:
+        pairs.append((found.grads[wrt], [r.grads[wrt] for r in one]))
+    for all_of_them, each in pairs:
+        assert all_of_them.dtype == each[0].dtype
+        np.testing.assert_array_equal(all_of_them.detach().numpy(), [r.detach().numpy() for r in each])
+
+
 def test_second_derivatives_and_products(monkeypatch: pytest.MonkeyPatch) -> None:
     more = ("--hessian", "--jvp", "w=1", "--hvp", "x=[[1,0],[0,1],[1,1]]", "--jacobian")
     found = asked(

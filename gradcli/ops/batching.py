@@ -23,7 +23,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.graph.infer import broadcast_shapes
+from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.node import CONSTANT, Batched, Forms, Node, Operands, SeveralResults, Ties, constant, make
 from gradcli.graph.op import OPS, Batching, Params, Shape
 from gradcli.ops.blocking import aligned
@@ -229,7 +229,8 @@ def _summed(node: Node, operands: Operands) -> Batched | None:
         x = make(node.op, (x,), {**node.params, "dim": left, "keepdim": True, "axis_given": True})
     if not node.params["keepdim"]:
         ties = [t for d, t in enumerate(ties) if d not in node.params["dim"]]
-    return Batched(viewed(x, (*x.shape[:lead], *node.shape)), tuple(ties))
+    # Where there is nothing to add, a sum of integers is one of int64 all the same.
+    return Batched(cast(viewed(x, (*x.shape[:lead], *node.shape)), node.dtype), tuple(ties))
 
 
 def _joined(node: Node, operands: Operands) -> Batched:

@@ -34,7 +34,7 @@ def _kernel(*arrays: Any, op: Op, params: Params, batched: tuple[bool, ...], see
     count = next(len(x) for x, b in zip(arrays, batched, strict=True) if b)
     out = [np.empty((count, *shape), dtype) for shape, dtype in forms]
     for k in range(count):
-        result = op.kernel(*(x[k] if b else x for x, b in zip(arrays, batched, strict=True)), **params)
+        result = op.kernel(*(x[k, ...] if b else x for x, b in zip(arrays, batched, strict=True)), **params)
         for all_of_them, one in zip(out, result if op.results else (result,), strict=True):
             all_of_them[k] = one
     shaped = tuple([x if len(seed) == 1 else x.reshape((*seed, *x.shape[1:])) for x in out])

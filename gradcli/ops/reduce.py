@@ -151,7 +151,8 @@ def _arg(function: Any) -> Any:
         if not axis_given:
             result = np.asarray(function(x.reshape(-1)))
             return result.reshape((1,) * x.ndim) if keepdim else result
-        return function(x, axis=dim[0], keepdims=keepdim) if x.ndim else np.zeros((), np.int64)
+        # Along the dimension of a 0-dim tensor, which is none at all, there is one place.
+        return function(x, axis=dim[0], keepdims=keepdim) if dim else np.zeros(x.shape, np.int64)
 
     return kernel
 
@@ -503,7 +504,7 @@ def _first_extreme(extreme: Any, arg: Any) -> Any:
 
     def kernel(x: Any, dim: tuple[int, ...], keepdim: bool, wanted: tuple[bool, ...] = (True, True)) -> Any:
         if not dim:
-            return x, np.zeros((), np.int64)
+            return x, np.zeros(x.shape, np.int64)
         if not wanted[1] and _lies_in_long_runs(x, dim[0]):
             values = extreme.reduce(x, axis=dim, keepdims=keepdim)
             # Which zero or NaN comes first shows in its sign.

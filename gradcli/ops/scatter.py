@@ -382,9 +382,14 @@ def _reduced(x: Node, dim: int, index: Node, source: Node, reduce: str, include:
     return make(reduce_, (x, index, source), {"dim": dim, "reduce": reduce, "include": include, "name": name})
 
 
+def _reduced_follow(node: Node, dim: int) -> Dims | None:
+    # A source is as large as its index: it is not broadcast.
+    return _put_follow(node, dim) and (dim, dim, dim)
+
+
 reduce_: Op = primitive(
     "_scatter_reduced", _reduce_kernel, family="scatter", args="input, index, source", vjp=_reduce_vjp,
-    grad_fn=lambda node: (node.params["name"], node.inputs[::2]), blocking=Blocking(_put_follow),
+    grad_fn=lambda node: (node.params["name"], node.inputs[::2]), blocking=Blocking(_reduced_follow),
     doc="Elements taken together with those that are put at places along a dimension.",
     formula=lambda c, s: c.call(s, "scatter_reduce", {**_own(s, "dim", "reduce"), "include_self": s.params["include"]}),
 )

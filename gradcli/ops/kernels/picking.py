@@ -117,7 +117,7 @@ def lines_into(out: Any, x: Any, index: Any, dim: int = 0) -> None:
 def added_up(start: Any, flat: Any, values: Any) -> Any:
     """An array with values added at flat places, one after the other; floats in float64, then rounded."""
     wide = np.float64 if start.dtype.kind == "f" else start.dtype
-    total = start.astype(wide, order="C")
+    total = np.array(start, wide, order="C")
     _add_each(total.reshape(-1), flat.reshape(-1), values.reshape(-1))
     return total.astype(start.dtype, copy=False)
 
