@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.plan.passes import CALL, UFUNC, Cut, Pass, Step, Sum
+from gradcli.engine.plan.passes import CALL, PLAIN, UFUNC, Cut, Pass, Step, Sum
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
 from gradcli.ops.accumulators import dot_wide
@@ -47,7 +47,7 @@ class PassFrame:
                 self.local[cut.slot] = self._view(scratch, cut.slot, cut.buffer)
         self.direct: set[int] = set()
         for step in one.steps:
-            if not isinstance(step, Step | Sum | Cut):
+            if not isinstance(step, PLAIN):
                 self._place_results(step, scratch)
             elif isinstance(step, Step) and step.buffer >= 0:
                 self.local[step.out] = self._view(scratch, step.out, step.buffer)
@@ -56,6 +56,10 @@ class PassFrame:
                 array = values[step.target if step.target >= 0 else step.lent]
                 self.slices.append((step.out, array, (slice(None),) * axis))
         self.calls = [self._bound(step) for step in one.steps]
+        if one.wholly_native:
+            # It is given addresses: arrays are cut for those who look at them.
+            looked = {check.slot for step in one.steps for check in step.checks}
+            self.slices = [item for item in self.slices if item[0] in looked or not item[1].flags.c_contiguous]
 
     def _view(self, scratch: list[Any], slot: int, buffer: int) -> Any:
         node, axis = self.one.slots[slot]
@@ -64,14 +68,12 @@ class PassFrame:
     def _place_results(self, step: Any, scratch: list[Any]) -> None:
         """Where a native step writes: into the results themselves, or into buffers."""
         for slot, buffer in zip(step.outs, step.buffers, strict=True):
-            write = next((w for w in self.one.writes if w.slot == slot), None)
-            if write is not None and write.value not in self.sinks:
-                array = self.values[write.value]
-                if array.flags.c_contiguous:
-                    self.direct.add(slot)
-                    self.slices.append((slot, array, (slice(None),) * write.axis))
-                    continue
-            self.local[slot] = self._view(scratch, slot, buffer)
+            if buffer >= 0:
+                self.local[slot] = self._view(scratch, slot, buffer)
+                continue
+            write = next(write for write in self.one.writes if write.slot == slot)
+            self.direct.add(slot)
+            self.slices.append((slot, self.values[write.value], (slice(None),) * write.axis))
 
     def _array(self, slot: int) -> tuple[Any, bool] | None:
         """The array of a place, and whether it is cut for each block; None where a step makes it."""
@@ -83,7 +85,7 @@ class PassFrame:
 
     def _bound(self, step: Any) -> tuple[Any, Any, int]:
         """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 to -4 to the sums)."""
-        if not isinstance(step, Step | Sum | Cut):
+        if not isinstance(step, PLAIN):
             from gradcli.engine.native.call import Bound
 
             return Bound(step, self._array).run, None, -4

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcli.engine.execute.pass_frame import PassFrame
 from gradcli.engine.execute.threads import deal
-from gradcli.engine.plan.passes import Cut, Pass, Step, Sum
+from gradcli.engine.plan.passes import PLAIN, Pass, Sum
 from gradcli.machine.blas import one_thread
 from gradcli.ops.kernels.inplace import aligned
 
@@ -117,7 +117,7 @@ def _compile(one: Pass) -> None:
     from gradcli.engine.native.call import loaded
 
     for step in one.steps:
-        if not isinstance(step, Step | Sum | Cut):
+        if not isinstance(step, PLAIN):
             loaded(step.text)
 
 
@@ -185,7 +185,7 @@ class _Worker:
         self.scratch = [aligned(size * one.rows) for size in one.buffers]
         self.frames: dict[int, PassFrame] = {}
         #: Whether blocks of all lengths have the same frame: native code where they lie knows of no length.
-        self.alike = not one.buffers and not any(isinstance(step, Step | Sum | Cut) for step in one.steps)
+        self.alike = not one.buffers and one.wholly_native
 
     def run(self, begin: int, end: int) -> list[Any]:
         """Compute the rows from `begin` to `end`; gives the partial results of the reductions."""

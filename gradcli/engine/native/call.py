@@ -76,71 +76,72 @@ class Bound:
 
     def __init__(self, step: NativeStep, place: Callable[[int], tuple[Any, bool] | None]) -> None:
         self.step = step
-        slots = (*step.inputs, *step.outs)
+        group, slots = step.group, (*step.inputs, *step.outs)
         # Addresses, and behind them the bytes between leading places.
-        self.pointers = np.zeros(max(1, 2 * len(slots)), np.int64)
-        self.bases = np.zeros_like(self.pointers)
-        self.strides = np.zeros_like(self.pointers)
-        self.leads = [step.group.lead(slot) for slot in slots]
+        self.table = (ctypes.c_int64 * max(1, 2 * len(slots)))()
+        #: Of each array that is cut, its place in the table, where it begins, and the bytes of a row.
+        self.moving: list[tuple[int, int, int]] = []
         self.made: list[tuple[int, int]] = []
         self.held: list[Any] = []
+        aligned_cuts = set()
         for k, slot in enumerate(slots):
             found = place(slot)
             if found is None:
                 self.made.append((k, slot))
                 continue
             array, moves = found
+            start = self._set(k, slot, array)
             self.held.append(array)
-            self.bases[k] = array.ctypes.data
-            self.bases[len(slots) + k] = array.nbytes // self.leads[k]
             if moves:
-                self.strides[k] = step.group.trail(slot) * array.itemsize
-        past = [k for k, slot in enumerate(slots) if slot in step.group.past]
-        on_lines = all(self.strides[k] and self.bases[k] % LINE == 0 for k in past)
-        self.code, self.function = loaded(step.text if on_lines else step.text.replace(PAST, "align 1"))
+                self.moving.append((k, start, group.trail(slot) * array.itemsize))
+                if start % LINE == 0:
+                    aligned_cuts.add(slot)
+        text = step.text if group.past <= aligned_cuts else step.text.replace(PAST, "align 1")
+        self.code, self.function = loaded(text)
         self.memory = aligned(max(1, step.states.bytes))
-        self.address, self.state = self.pointers.ctypes.data, self.memory.ctypes.data
-        self.marks = np.ndarray(int(step.states.marks >= 0), np.int64, self.memory, max(0, step.states.marks))
-        self.marks[:] = 0
-        self.readers = [self._reader(number) for number in range(len(step.group.sums))]
+        self.address, self.state = ctypes.addressof(self.table), self.memory.ctypes.data
+        self.marks = None if step.states.marks < 0 else ctypes.c_int64.from_address(self.state + step.states.marks)
+        if self.marks is not None:
+            self.marks.value = 0
+        readers = map(self._reader, range(len(group.sums)))
+        #: The sums in their order: the place of another one with the same state, or what reads the state.
+        self.sums = [item.like if item.like >= 0 else next(readers) for item in step.sums]
+
+    def _set(self, k: int, slot: int, array: Any) -> int:
+        """Write down where an array is."""
+        start: int = array.ctypes.data
+        self.table[k] = start
+        self.table[len(self.table) // 2 + k] = array.nbytes // self.step.group.lead(slot)
+        return start
 
     def _reader(self, number: int) -> Callable[[int, int], tuple[Any, ...]]:
         states, item = self.step.states, self.step.group.sums[number]
         size, node = states.sizes[number], item.step.node
-        views = [
-            np.ndarray(size, dtype, self.memory, states.place(number, part, 0), (states.step(number, part),))
-            for part, dtype in enumerate(states.parts[number])
-        ]
-        places = count_of(item)
+        places = enumerate(states.parts[number])
+        memory = [(dtype, self.memory, states.place(number, k, 0), (states.step(number, k),)) for k, dtype in places]
+        views = [np.ndarray(size, *where).reshape(node.shape) for where in memory]
+        count = count_of(item)
         assert item.lanes is not None
         partial = item.lanes.partial
-        return lambda begin, rows: partial(
-            [view.copy().reshape(node.shape) for view in views], rows * places, node, begin
-        )
+        return lambda begin, rows: partial([view.copy() for view in views], rows * count, node, begin)
 
     def run(self, begin: int, end: int, local: list[Any], before: list[Any]) -> list[Any]:
         """Compute a block; gives the partial results of its sums, where `before` are those of the steps before."""
-        np.multiply(self.strides, begin, out=self.pointers)
-        self.pointers += self.bases
-        kept = []
+        table, rows, kept = self.table, end - begin, []
+        for k, start, size in self.moving:
+            table[k] = start + begin * size
         for k, slot in self.made:
-            array = np.ascontiguousarray(local[slot])
-            kept.append(array)
-            self.pointers[k] = array.ctypes.data
-            self.pointers[len(self.leads) + k] = array.nbytes // self.leads[k]
-        self.function(self.address, end - begin, self.state)
-        marked = self.marks.any()
-        for check in self.step.checks:
-            if marked or not check.marks:
-                look(check, local[check.slot], [covered.node for covered in self.step.covers])
-        self.marks[:] = 0
-        rows = end - begin
+            kept.append(np.ascontiguousarray(local[slot]))
+            self._set(k, slot, kept[-1])
+        self.function(self.address, rows, self.state)
+        if self.step.checks:
+            marked = self.marks is not None and self.marks.value
+            for check in self.step.checks:
+                if marked or not check.marks:
+                    look(check, local[check.slot], [covered.node for covered in self.step.covers])
+        if self.marks is not None:
+            self.marks.value = 0
         partials: list[Any] = []
-        number = 0
-        for item in self.step.sums:
-            if item.like >= 0:
-                partials.append((before + partials)[item.like])
-            else:
-                partials.append(self.readers[number](begin, rows))
-                number += 1
+        for item in self.sums:
+            partials.append((before + partials)[item] if isinstance(item, int) else item(begin, rows))
         return partials

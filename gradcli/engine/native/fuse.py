@@ -225,7 +225,7 @@ class _Rebuilt:
         }
         #: Of results that are written over an array that is read: the place of the latter.
         self.over = {write.slot: lent[write.value] for write in one.writes if write.value in lent}
-        self.targets = {step.out: step.target for step in one.steps if isinstance(step, Step) and step.target >= 0}
+        self.in_place = {write.slot for write in one.writes if not write.streamed}
 
     def result(self) -> Pass:
         self._rename()
@@ -351,7 +351,7 @@ class _Rebuilt:
         if isinstance(step, Cut):
             return step._replace(buffer=self._take(step.slot, buffers))
         if isinstance(step, NativeStep):
-            own = [-1 if slot in self.targets else self._take(slot, buffers) for slot in step.outs]
+            own = [-1 if slot in self.in_place else self._take(slot, buffers) for slot in step.outs]
             return step._replace(buffers=tuple(own))
         if isinstance(step, Step) and (step.buffer >= 0 or step.lent >= 0):
             return step._replace(buffer=self._take(step.out, buffers), lent=-1)

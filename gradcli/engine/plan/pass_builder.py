@@ -68,7 +68,8 @@ class PassBuilder:
             slot = self.place[node, self.schedule.axes[node][1]]
             step = next((s for s in self.steps if isinstance(s, Step) and s.out == slot), None)
             direct = step is not None and step.target == value
-            writes.append(Write(slot, value, self.schedule.axes[node][1], not direct))
+            streamed = node in self.schedule.streamed
+            writes.append(Write(slot, value, self.schedule.axes[node][1], not direct, streamed))
         made = [s.node for s in self.steps if isinstance(s, Step) and s.kind == CALL and not s.node.op.blocking.view]
         loose = sum(node.nbytes // self.length for node in made)
         return Pass(

@@ -61,13 +61,19 @@ class Sum(NamedTuple):
     like: int = -1
 
 
+#: The kinds of steps that are not native.
+PLAIN = (Step, Sum, Cut)
+
+
 class Write(NamedTuple):
-    """A result that a block adds its piece to: `value` in the program's list, from `slot` in the block's."""
+    """A result that a block adds its piece to: `value` in the program's list, from `slot` in the block's, and whether
+    it may be `streamed` to a file, so that there is no array of it."""
 
     slot: int
     value: int
     axis: int
     copied: bool
+    streamed: bool
 
 
 class Pass(NamedTuple):
@@ -110,6 +116,11 @@ class Pass(NamedTuple):
     def threads(self, most: int) -> int:
         """How many threads are worth starting, up to so many."""
         return max(1, min(most, int(self.work) // _WORTH_A_THREAD))
+
+    @property
+    def wholly_native(self) -> bool:
+        """Whether all steps are native."""
+        return self.fused and not any(isinstance(step, PLAIN) for step in self.steps)
 
     @property
     def thread_bytes(self) -> int:
