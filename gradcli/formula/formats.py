@@ -95,11 +95,5 @@ def as_json(script: Script, derived: Derived, wanted: Wanted) -> dict[str, Any]:
         ],
         "notes": derived.notes,
         "undefined_where": list(derived.undefined),
-        "nodes": [{"id": ids[f], "op": f.op, "arg": _plain(f.arg), "inputs": [ids[p] for p in f.parts]} for f in order],
+        "nodes": [{"id": ids[f], "op": f.op, "arg": f.arg, "inputs": [ids[p] for p in f.parts]} for f in order],
     }
-
-
-def _plain(arg: Any) -> Any:
-    if isinstance(arg, tuple):
-        return [_plain(a) for a in arg]
-    return arg

@@ -61,9 +61,7 @@ class Lengths:
         a, b = self.of(a), self.of(b)
         if a == b or (isinstance(a, int) and isinstance(b, int)):
             return False
-        old, new = (a, b) if isinstance(b, int) or not isinstance(a, str) else (b, a)
-        if isinstance(old, int):
-            old, new = new, old
+        old, new = (a, b) if isinstance(b, int) else (b, a)
         assert isinstance(old, str)
         self.same[old] = new
         return True

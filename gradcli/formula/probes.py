@@ -7,7 +7,7 @@ another input, and the points where a part of the expression vanishes, or two th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,12 +15,10 @@ from gradcli.autodiff.vjp import gradients_of
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.formula.lengths import Lengths
 from gradcli.graph.node import INPUT, Node, constant, input_node, toposort
 from gradcli.language.instructions import Script
 from gradcli.ops.elementwise import zero_vjp
-
-if TYPE_CHECKING:
-    from gradcli.formula.lengths import Lengths
 
 Data = dict[str, np.ndarray]
 
@@ -54,9 +52,7 @@ def random(lengths: Lengths, known: dict[str, int], seed: int) -> Iterator[Data]
     if shapes is None:
         return
     for low, high, definite in _DRAWS:
-        yield {
-            given.name: _drawn(rng, given.dtype, shapes[given.name], low, high, definite) for given in lengths.givens
-        }
+        yield {g.name: _drawn(rng, g.dtype, shapes[g.name], low, high, definite) for g in lengths.givens}
 
 
 def special(script: Script, lengths: Lengths, known: dict[str, int], wrt: str) -> Iterator[Data]:

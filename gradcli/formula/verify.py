@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula import probes
 from gradcli.formula.algebra.factors import too_long
+from gradcli.formula.lengths import Lengths, Wanted
 from gradcli.formula.probes import Data, give
 from gradcli.formula.write.forms import Form, Named, code_of, in_order, text
 from gradcli.graph.dtypes import FLOAT64
@@ -26,9 +27,6 @@ from gradcli.language.parse import parse
 from gradcli.language.unparse import written
 from gradcli.ops.elementwise import to
 from gradcli.ops.linalg import inv, solve
-
-if TYPE_CHECKING:
-    from gradcli.formula.lengths import Lengths, Wanted
 
 _CLOSE = 1e-7
 # So many roundings may add up.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from gradcli.formula.algebra.factors import Products, Rule, in_order_of_terms
@@ -14,6 +15,7 @@ from gradcli.formula.algebra.terms import ONE, ZERO, Factor, Labels, Open, Term,
 SumRule = Callable[[Any, list[Factor]], list[tuple[Fraction, Open]] | None]
 #: What a function of that name with arguments and parameters is in a shorter form, None where there is none.
 FunctionRule = Callable[[Any, str, Sequence[Open], tuple[Any, ...]], Open | None]
+_Powers = dict[tuple[Term, Labels], Fraction]
 
 
 class Algebra(Products):
@@ -66,10 +68,7 @@ class Algebra(Products):
             number *= term.data
             if not number:
                 return []
-            factors = [
-                Factor(f.term, tuple([labels[k] if k < term.rank else -1 - k for k in f.labels]), f.power)
-                for f in term.args
-            ]
+            factors = [Factor(*key, power) for key, power in _factors_of(Factor(term, labels, ONE)).items()]
             term, labels = self.product(ONE, factors, set(labels))
         if term.head == "add" and abs(number) == 1:
             return [Factor(f.term, tuple([labels[k] for k in f.labels]), f.power * number) for f in term.args]
@@ -77,20 +76,13 @@ class Algebra(Products):
 
     def _without_common(self, parts: list[Factor]) -> tuple[list[Factor], list[Factor]]:
         """Factors that all addends have, and the addends without them."""
-        tables: list[dict[tuple[Term, Labels], Fraction]] = []
-        common: dict[tuple[Term, Labels], Fraction] | None = None
-        for part in parts:
-            table = _factors_of(part)
-            tables.append(table)
-            common = table if common is None else _shared(common, table)
-            if not common:
-                return [], parts
-        assert common is not None
+        tables = [_factors_of(part) for part in parts]
+        common = reduce(_shared, tables)
         if any(key[0].head == "eye" for table in tables for key in table):
             # A diagonal matrix is written as such: nothing is taken out of it.
             common = {key: p for key, p in common.items() if not key[1]}
-            if not common:
-                return [], parts
+        if not common:
+            return [], parts
         rest = []
         for part, table in zip(parts, tables, strict=True):
             factors = [Factor(*key, p - common.get(key, ZERO)) for key, p in table.items()]
@@ -153,7 +145,7 @@ class Algebra(Products):
         return self.at_labels("fn", (name, params), [Factor(*a, ONE) for a in args])
 
 
-def _factors_of(part: Factor) -> dict[tuple[Term, Labels], Fraction]:
+def _factors_of(part: Factor) -> _Powers:
     """The factors of an addend at its labels; labels that are summed over are negative."""
     if part.term.head != "prod":
         return {(part.term, part.labels): ONE}
@@ -163,16 +155,9 @@ def _factors_of(part: Factor) -> dict[tuple[Term, Labels], Fraction]:
     }
 
 
-def _shared(
-    a: dict[tuple[Term, Labels], Fraction], b: dict[tuple[Term, Labels], Fraction]
-) -> dict[tuple[Term, Labels], Fraction]:
-    result = {}
-    for key, p in a.items():
-        q = b.get(key)
-        if q is None or p * q < 0 or any(k < 0 for k in key[1]):
-            continue
-        result[key] = min(p, q) if p > 0 else max(p, q)
-    return result
+def _shared(a: _Powers, b: _Powers) -> _Powers:
+    alike = {key: p for key, p in a.items() if p * b.get(key, ZERO) > 0 and all(k >= 0 for k in key[1])}
+    return {key: min(p, b[key], key=abs) for key, p in alike.items()}
 
 
 def _content(parts: list[Factor]) -> Fraction:

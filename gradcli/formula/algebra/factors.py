@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, ZERO, Factor, Labels, Open, Size, Term, is_tame, value_of
+from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, ZERO, Factor, Labels, Open, Size, Term, placed, value_of
 
 # The longest textbook formulas take a thirtieth of this, which is some seconds.
 _MOST_WORK = 60_000
@@ -36,8 +36,7 @@ class Products:
         key = (head, data, args, sizes)
         found = self._known.get(key)
         if found is None:
-            found = Term(head, data, args, sizes, len(self._known), is_tame(head, data, args))
-            self._known[key] = found
+            found = self._known[key] = Term(head, data, args, sizes, len(self._known))
         return found
 
     def number(self, value: Any) -> Open:
@@ -110,11 +109,7 @@ class Products:
             # 1/0 stays what it is.
             into.append(Factor(self.intern("const", "inf"), (), ONE))
             return ONE
-        names = list(labels)
-        for inner, own, exponent in term.args:
-            while own and max(own) >= len(names):
-                names.append(self.fresh())
-            into.append(Factor(inner, tuple([names[k] for k in own]), exponent * power))
+        into += [Factor(t, own, exponent * power) for t, own, exponent in placed(term, labels, self.fresh)]
         return Fraction(term.data ** int(power))
 
     def _flatten_root(self, factor: Factor, into: list[Factor]) -> Fraction:
@@ -134,13 +129,8 @@ class Products:
                 return root
             into.append(factor)
             return ONE
-        rest = [f for f in term.args if f.term.head != "dim"]
-        names = list(labels)
-        for _, own, _ in rest:
-            while own and max(own) >= len(names):
-                names.append(self.fresh())
-        moved = [Factor(t, tuple([names[k] for k in own]), e) for t, own, e in rest]
-        inside = self.product(ONE if root is not None else term.data, moved, set(labels))
+        rest = [f for f in placed(term, labels, self.fresh) if f.term.head != "dim"]
+        inside = self.product(ONE if root is not None else term.data, rest, set(labels))
         into.append(Factor(*inside, power))
         into.extend(Factor(f.term, (), f.power * power) for f in outer)
         return root if root is not None else ONE

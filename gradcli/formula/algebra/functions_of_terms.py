@@ -13,10 +13,6 @@ from gradcli.ops.elementwise import bitwise_not, exp, gt, log, sign, where
 from gradcli.ops.reduce import logsumexp
 
 
-def never() -> int:
-    raise AssertionError("a sum has no labels of its own")
-
-
 def argument(part: Factor | Open) -> Open:
     """The argument of a function of one argument."""
     ((inner, own, _),) = part.term.args
@@ -66,7 +62,7 @@ def exp_rule(algebra: Algebra, u: Open) -> Open | None:
         return Open(algebra.intern("call", (softmax.name, u.term.data[1]), u.term.args, u.term.sizes), u.labels)
     if u.term.head != "add" or len(u.term.args) != 2:
         return None
-    parts = placed(u.term, u.labels, never)
+    parts = placed(u.term, u.labels)
     for total, x in (parts, parts[::-1]):
         if is_function(total, logsumexp) and total.power == -1 and x.power == 1:
             return _softmax_of(algebra, total, x)
@@ -145,7 +141,7 @@ def _compared(algebra: Algebra, op: Op, a: Open, b: Open) -> Open | None:
     if a.term.head != "add" or len(a.term.args) != 2:
         return None
     # With a factor in front, the other side would be a fraction, which is rounded.
-    first, second = sorted(placed(a.term, a.labels, never), key=lambda p: (value_of(p.term) is not None, -p.power))
+    first, second = sorted(placed(a.term, a.labels), key=lambda p: (value_of(p.term) is not None, -p.power))
     if abs(first.power) != 1 or (abs(second.power) != 1 and value_of(second.term) is None):
         return None
     other = algebra.scaled(-second.power * first.power, Open(second.term, second.labels))

@@ -6,23 +6,13 @@ from fractions import Fraction
 
 from gradcli.formula.algebra import polynomials
 from gradcli.formula.algebra.algebra import Algebra
-from gradcli.formula.algebra.functions_of_terms import (
-    along,
-    argument,
-    exponentials_along,
-    is_function,
-    is_indicator,
-    never,
-)
-from gradcli.formula.algebra.polynomials import lengths_lost
+from gradcli.formula.algebra.functions_of_terms import along, argument, exponentials_along, is_function, is_indicator
+from gradcli.formula.algebra.polynomials import Found, left_of, lengths_lost
 from gradcli.formula.algebra.terms import ONE, Factor, Open, WholeArg, placed, value_of
 from gradcli.ops.activation import sigmoid, softmax
 from gradcli.ops.elementwise import abs_, exp, expm1, sign
 from gradcli.ops.linalg import inv
 from gradcli.ops.reduce import norm
-
-Found = tuple[Fraction, list[Factor]] | None
-
 
 # Products -------------------------------------------------------------------------------------------------------------
 
@@ -31,7 +21,7 @@ def _one_plus_exp(factor: Factor) -> Factor | None:
     """The exp(u) of a factor 1 + exp(u)."""
     if factor.term.head != "add" or len(factor.term.args) != 2:
         return None
-    parts = placed(factor.term, factor.labels, never)
+    parts = placed(factor.term, factor.labels)
     one = next((p for p in parts if value_of(p.term) == 1 and p.power == 1), None)
     power = next((p for p in parts if is_function(p, exp) and p.power == 1), None)
     return power if one is not None else None
@@ -59,9 +49,8 @@ def exp_times_sigmoid(algebra: Algebra, factors: list[Factor], free: set[int]) -
             at = table.get((other.term, other.labels))
             if at is not None and factors[at].power >= factor.power:
                 rest = [f for i, f in enumerate(factors) if i not in (k, at)]
-                left = factors[at].power - factor.power
                 s = algebra.fn(sigmoid.name, [u])
-                return ONE, [*rest, Factor(*s, factor.power), *([Factor(*other, left)] if left else [])]
+                return ONE, [*rest, Factor(*s, factor.power), *left_of(factors[at], factor.power)]
     return None
 
 
@@ -78,8 +67,8 @@ def exponentials(algebra: Algebra, factors: list[Factor], free: set[int]) -> Fou
             if other is not None and other.power > 0:
                 rest = [f for f in factors if f is not factor and f is not other]
                 times = min(factor.power, other.power)
-                left = [f._replace(power=f.power - times) for f in (factor, other) if f.power != times]
-                return ONE, [*rest, *left, *lengths_lost(algebra, factors, [*rest, *left], free)]
+                rest += [*left_of(factor, times), *left_of(other, times)]
+                return ONE, [*rest, *lengths_lost(algebra, factors, rest, free)]
     return None
 
 
@@ -92,8 +81,7 @@ def absolute_value(algebra: Algebra, factors: list[Factor], free: set[int]) -> F
             other = table.get((u.term, u.labels))
             if other is not None and other.power >= 1:
                 rest = [f for f in factors if f is not factor and f is not other]
-                left = [other._replace(power=other.power - 1)] if other.power != 1 else []
-                return ONE, [*rest, *left, Factor(*algebra.fn(abs_.name, [u]), ONE)]
+                return ONE, [*rest, *left_of(other, ONE), Factor(*algebra.fn(abs_.name, [u]), ONE)]
     return None
 
 
@@ -163,11 +151,7 @@ def softmax_quotient(algebra: Algebra, factors: list[Factor], free: set[int]) ->
                 quotient = along(algebra, softmax, dim, exponential, exponential.sizes)
                 times = min(factor.power, -total.power)
                 rest = [f for f in factors if f is not factor and f is not total]
-                left = [
-                    f
-                    for f in (factor._replace(power=factor.power - times), total._replace(power=total.power + times))
-                    if f.power
-                ]
+                left = [*left_of(factor, times), *left_of(total, -times)]
                 return ONE, [*rest, *left, Factor(quotient, names, times)]
     return None
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from gradcli.errors import GradcliError
 from gradcli.formula.algebra.algebra import Algebra
-from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Open, Size, Term, value_of
+from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Open, Size, Term, placed, value_of
 
 _NONE = "the Jacobian has no short formula"
 _HINT = "--grad-output v gives its product with a vector v"
@@ -52,10 +52,8 @@ def _without_scalar(algebra: Algebra, product: NodeTerm) -> NodeTerm:
             raise GradcliError(_NONE, hint=_HINT)
         parts.append((1, algebra.prod(number, rest or [Factor(*one, ONE)], set(names))))
     total = algebra.add(parts)
-    return NodeTerm(
-        total.term,
-        tuple([tuple([total.labels.index(k + 1) for k in g if k + 1 in total.labels]) for g in product.axes]),
-    )
+    place = {label: k for k, label in enumerate(total.labels)}
+    return NodeTerm(total.term, tuple([tuple([place[k + 1] for k in g if k + 1 in place]) for g in product.axes]))
 
 
 def _is_seed(term: Term) -> bool:
@@ -74,12 +72,7 @@ def _addends(algebra: Algebra, term: Term, labels: Labels) -> list[tuple[Fractio
             done.append((number, factors))
             continue
         inner, own, _ = factors[at]
-        names = list(own)
-        pieces = []
-        for part, places, power in inner.args:
-            while places and max(places) >= len(names):
-                names.append(algebra.fresh())
-            pieces.append(Factor(part, tuple([names[k] for k in places]), power))
+        pieces = placed(inner, own, algebra.fresh)
         rest = [*factors[:at], *factors[at + 1 :]]
         if inner.head == "prod":
             waiting.append((number * inner.data, [*rest, *pieces]))

@@ -140,12 +140,13 @@ def divided(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
                 if found is not None:
                     times = min(above.power, -below.power)
                     rest = [f for f in factors if f is not above and f is not below]
-                    parts = [Factor(*algebra.add(found), sign * times), *_left(above, times), *_left(below, -times)]
+                    parts = [Factor(*algebra.add(found), sign * times), *left_of(above, times), *left_of(below, -times)]
                     return ONE, [*rest, *parts, *lengths_lost(algebra, factors, [*rest, *parts], free)]
     return None
 
 
-def _left(factor: Factor, taken: Fraction) -> list[Factor]:
+def left_of(factor: Factor, taken: Fraction) -> list[Factor]:
+    """What is left of a factor without so many powers of it."""
     return [factor._replace(power=factor.power - taken)] if factor.power != taken else []
 
 
@@ -203,9 +204,8 @@ def total_over_itself(algebra: Algebra, factors: list[Factor], free: set[int]) -
         gone = {names[k] for f in inner for k in f.labels if k >= total.term.rank}
         rest = [f for f in factors if f is not total and not any(f is m for m in matched)]
         if not any(k in gone for f in rest for k in f.labels):
-            left = [total._replace(power=total.power + 1)] if total.power != -1 else []
-            known = free | gone
-            return 1 / total.term.data, [*rest, *left, *lengths_lost(algebra, factors, [*rest, *left], known)]
+            rest += left_of(total, -ONE)
+            return 1 / total.term.data, [*rest, *lengths_lost(algebra, factors, rest, free | gone)]
     return None
 
 

@@ -9,7 +9,7 @@ need no rules. While terms are put together, labels are arbitrary numbers: an `O
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -37,7 +37,15 @@ class Term:
     args: tuple[Any, ...]
     sizes: tuple[Size, ...]
     serial: int
-    tame: bool
+    tame: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.head == "prod":
+            self.tame = all(f.term.tame and (f.power > 0 or f.term.head == "dim") for f in self.args)
+            return
+        op = OPS.get(self.data[0]) if self.head in ("fn", "call") else None
+        known = op is None or op.tame or op.indicator
+        self.tame = known and self.data != "inf" and all(a.term.tame for a in self.args)
 
     @property
     def rank(self) -> int:
@@ -79,7 +87,11 @@ def value_of(term: Term) -> Fraction | None:
     return term.data if term.head == "prod" and not term.args else None
 
 
-def placed(term: Term, labels: Labels, fresh: Callable[[], int]) -> list[Factor]:
+def _never() -> int:
+    raise AssertionError("a sum has no labels of its own")
+
+
+def placed(term: Term, labels: Labels, fresh: Callable[[], int] = _never) -> list[Factor]:
     """The arguments of a product or sum, or the term itself, at the labels of the term."""
     if term.head not in ("prod", "add"):
         return [Factor(term, labels, ONE)]
@@ -90,16 +102,6 @@ def placed(term: Term, labels: Labels, fresh: Callable[[], int]) -> list[Factor]
             names.append(fresh())
         result.append(Factor(inner, tuple([names[k] for k in own]), power))
     return result
-
-
-def is_tame(head: str, data: Any, args: tuple[Any, ...]) -> bool:
-    if head == "prod":
-        return all(f.term.tame and (f.power > 0 or f.term.head == "dim") for f in args)
-    if head in ("fn", "call"):
-        op = OPS.get(data[0])
-        if op is not None and not (op.tame or op.indicator):
-            return False
-    return all(a.term.tame for a in args) and data != "inf"
 
 
 class NodeTerm(NamedTuple):

@@ -186,10 +186,7 @@ class Converter(TermMaker):
         self, values: Sequence[NodeTerm], shapes: Sequence[Sequence[Size]], rank: int
     ) -> tuple[list[Open], list[Labels]]:
         values = self.in_one_structure(values, shapes, rank)
-        labels: list[Labels] = []
-        for k in range(rank):
-            longest = max((len(group_of(v, k - rank)) for v in values), default=0)
-            labels.append(tuple([self.algebra.fresh() for _ in range(longest)]))
+        labels = [self.fresh(max((len(group_of(v, k)) for v in values), default=0)) for k in range(-rank, 0)]
         opens = []
         for value in values:
             names = [0] * value.term.rank

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from gradcli.formula.algebra.terms import ONE, Factor, Labels, Term, value_of
@@ -81,19 +82,13 @@ class ProductWriter:
         return Item(natural, make)
 
     def _size_entries(self, dims: list[Factor]) -> list[ItemPower]:
-        entries = []
-        for above in (True, False):
-            terms = [f.term for f in dims if (f.power > 0) == above for _ in range(int(abs(f.power)))]
-            entries += [
-                ItemPower(Item((), lambda o, form=form: form), ONE if above else -ONE)  # type: ignore[misc]
-                for form in self.known.lengths(terms)
-            ]
-            for f in dims:
-                if (f.power > 0) == above and f.power.denominator != 1:
-                    part = abs(f.power) - int(abs(f.power))
-                    entry = ItemPower(Item((), lambda o, t=f.term: self.known.get(t, ())), part if above else -part)  # type: ignore[misc]
-                    entries.append(entry)
-        return entries
+        entries: list[tuple[Callable[..., Form], Fraction]] = []
+        for sign in (ONE, -ONE):
+            side = [(f.term, sign * f.power) for f in dims if sign * f.power > 0]
+            whole = self.known.lengths([term for term, power in side for _ in range(int(power))])
+            entries += [(lambda order, form=form: form, sign) for form in whole]
+            entries += [(lambda order, t=t: self.known.get(t, ()), sign * (p % 1)) for t, p in side if p % 1]
+        return [ItemPower(Item((), make), power) for make, power in entries]
 
     # Element by element -----------------------------------------------------------------------------------------------
 
