@@ -59,10 +59,16 @@ def test_long_expressions(forms: tuple[str, ...], count: int, shape: tuple[int, 
 
 def test_large_data_have_room() -> None:
     """With enough to compute the same expression is native as a whole, in functions of a bounded length."""
-    few = modules(planned(chain(SMOOTH, 150), {"X": np.zeros(3_000)}, SMALL)[1])
-    many = modules(planned(chain(SMOOTH, 150), {"X": np.zeros(3_000_000)})[1])
+    few = modules(planned(chain(SIMPLE, 2_000), {"X": np.zeros(3_000)}, SMALL)[1])
+    many = modules(planned(chain(SIMPLE, 2_000), {"X": np.zeros(3_000_000)})[1])
     assert lines(many) > lines(few)
     assert len(many) > 1 and max(map(lines, ([one] for one in many))) < 2 * fuse._LONGEST
+
+
+def test_many_functions_are_called() -> None:
+    """Each elementary function is written once, however often it is used."""
+    (once,) = modules(planned(chain(SMOOTH, 150), {"X": np.zeros(3_000_000)})[1])
+    assert once.count("@sin_v32f64(") == 50 + 1 and lines([once]) < fuse._LONGEST / 2
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import pytest
 import gradcli as gc
 from gradcli.engine.execute import run as engine_run
 from gradcli.engine.execute.run import run
-from gradcli.engine.native import call, choice, fuse, processor
+from gradcli.engine.native import call, choice, fuse, lowering, processor
 from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.step import NativeStep
@@ -37,6 +37,8 @@ pytestmark = pytest.mark.usefixtures("in_blocks")
 
 ROWS = 70_001
 TYPES = ("float32", "float64")
+
+MANY_FUNCTIONS = "sum(tanh(sin(x)*exp(-y*y))*log1p(x*x)) + amax(cos(x*y)) + var(sigmoid(y))"
 
 #: Every way in which a function is written: flat, rows across the lanes, columns across them, loops over the places.
 EXPRESSIONS = [
@@ -62,6 +64,7 @@ EXPRESSIONS = [
     ("sum((X > 0)*X) + sum((X > 1).to('int64'))", {"X": (ROWS, 3)}),
     ("sum(sin(exp(cumsum(0.1*Y, 1)) + Y))", {"Y": (1001, 70)}),
     ("sum(sin(cumsum(V, 0)))", {"V": (40, 9001)}),
+    (MANY_FUNCTIONS, {"x": (ROWS,), "y": (ROWS,)}),
 ]
 
 
@@ -106,6 +109,22 @@ def test_engines_agree(expression: str, shapes: dict[str, tuple[int, ...]], dtyp
     for ours, theirs in zip(results(expression, inputs, "native"), results(expression, inputs, "numpy"), strict=True):
         assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_vectors_side_by_side(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many functions of single elements are called, for several vectors at a time: with the bits of one at a time, also
+    of a number that is beyond the usual range in the last of these vectors."""
+    inputs = data({"x": (ROWS,), "y": (ROWS,)}, dtype)
+    inputs["x"][-1] = 1e30
+    gc.set_engine("native")
+    call_of_sine = f"call <{'64 x float' if dtype == 'float32' else '32 x double'}> @sin_"
+    assert any(call_of_sine in step.text for step in native_steps(planned(MANY_FUNCTIONS, inputs)[1]))
+    found = results(MANY_FUNCTIONS, inputs, "native")
+    monkeypatch.setattr(lowering, "_DEEP", 1000)
+    _kept.clear()
+    for ours, alone in zip(found, results(MANY_FUNCTIONS, inputs, "native"), strict=True):
+        assert ours.tobytes() == alone.tobytes()
 
 
 @pytest.mark.parametrize(("expression", "shapes"), EXPRESSIONS, ids=[e for e, _ in EXPRESSIONS])

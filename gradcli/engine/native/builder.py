@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gradcli.engine.native import casts
 from gradcli.engine.native.expressions import Expressions
 from gradcli.engine.native.functions import (
@@ -13,6 +15,17 @@ from gradcli.engine.native.functions import (
     powers,
     trigonometric,
 )
+from gradcli.engine.native.vectors import Operand, Vector
+
+
+def _callable(function: Callable[..., Vector]) -> Callable[..., Vector]:
+    """The same, called where the builder calls functions."""
+
+    def method(v: Expressions, *operands: Operand) -> Vector:
+        called = v.calls and all(isinstance(x, Vector) for x in operands)
+        return v.called(function, *operands) if called else function(v, *operands)
+
+    return method
 
 
 class VectorBuilder(Expressions):
@@ -20,30 +33,30 @@ class VectorBuilder(Expressions):
 
     cast = casts.cast
 
-    exp = exponential.exp
-    exp2 = exponential.exp2
-    expm1 = exponential.expm1
-    sigmoid = exponential.sigmoid
-    log = logarithmic.log
-    log2 = logarithmic.log2
-    log10 = logarithmic.log10
-    log1p = logarithmic.log1p
-    softplus = logarithmic.softplus
-    sin = trigonometric.sin
-    cos = trigonometric.cos
-    tan = trigonometric.tan
-    asin = inverse_trigonometric.asin
-    acos = inverse_trigonometric.acos
-    atan = inverse_trigonometric.atan
-    atan2 = inverse_trigonometric.atan2
-    sinh = hyperbolic.sinh
-    cosh = hyperbolic.cosh
-    tanh = hyperbolic.tanh
-    asinh = hyperbolic.asinh
-    acosh = hyperbolic.acosh
-    atanh = hyperbolic.atanh
-    erf = error_function.erf
-    erfc = error_function.erfc
-    pow = powers.pow
-    hypot = powers.hypot
-    cbrt = powers.cbrt
+    exp = _callable(exponential.exp)
+    exp2 = _callable(exponential.exp2)
+    expm1 = _callable(exponential.expm1)
+    sigmoid = _callable(exponential.sigmoid)
+    log = _callable(logarithmic.log)
+    log2 = _callable(logarithmic.log2)
+    log10 = _callable(logarithmic.log10)
+    log1p = _callable(logarithmic.log1p)
+    softplus = _callable(logarithmic.softplus)
+    sin = _callable(trigonometric.sin)
+    cos = _callable(trigonometric.cos)
+    tan = _callable(trigonometric.tan)
+    asin = _callable(inverse_trigonometric.asin)
+    acos = _callable(inverse_trigonometric.acos)
+    atan = _callable(inverse_trigonometric.atan)
+    atan2 = _callable(inverse_trigonometric.atan2)
+    sinh = _callable(hyperbolic.sinh)
+    cosh = _callable(hyperbolic.cosh)
+    tanh = _callable(hyperbolic.tanh)
+    asinh = _callable(hyperbolic.asinh)
+    acosh = _callable(hyperbolic.acosh)
+    atanh = _callable(hyperbolic.atanh)
+    erf = _callable(error_function.erf)
+    erfc = _callable(error_function.erfc)
+    pow = _callable(powers.pow)
+    hypot = _callable(powers.hypot)
+    cbrt = _callable(powers.cbrt)

@@ -17,6 +17,8 @@ from gradcli.engine.native.vectors import Number, Operand, Vector, element_type,
 #: Bytes of a line of the cache, and how a store of whole ones passes it by.
 LINE = 64
 PAST = f"align {LINE}, !nontemporal !{{i32 1}}"
+#: Lanes that a detour takes at a time: its code is long, and seldom run.
+_FEW = 8
 
 
 class Expressions:
@@ -24,11 +26,14 @@ class Expressions:
 
     `lines` are the instructions so far, `block` the label of the block that they are in just now (those that rarely
     take a detour end in another one), `declarations` what stands outside of the function, by name; functions of one
-    module share them. Names that begin with `%t` are the builder's.
+    module share them. Names that begin with `%t` are the builder's. With `calls` elementary functions are called
+    instead of written wherever they are asked for.
     """
 
-    def __init__(self, lanes: int, declarations: dict[str, str] | None = None, block: str = "entry") -> None:
-        self.lanes, self.block = lanes, block
+    def __init__(
+        self, lanes: int, declarations: dict[str, str] | None = None, block: str = "entry", calls: bool = False
+    ) -> None:
+        self.lanes, self.block, self.calls = lanes, block, calls
         self.lines: list[str] = []
         self.declarations = {} if declarations is None else declarations
         self._known: dict[str, Vector] = {}
@@ -74,6 +79,15 @@ class Expressions:
             yield
         finally:
             self._known = known
+
+    @contextmanager
+    def narrowed(self, lanes: int) -> Iterator[None]:
+        """Within this block vectors have so many lanes."""
+        usual, self.lanes = self.lanes, lanes
+        try:
+            yield
+        finally:
+            self.lanes = usual
 
     def value(self, name: str, dtype: np.dtype) -> Vector:
         """A vector that the function has already, by its name."""
@@ -274,7 +288,18 @@ class Expressions:
         dtype = np.dtype(f"i{x.dtype.itemsize}") if dtype is None else dtype
         return self.emit(f"bitcast {x.typed} to {self.type(dtype)}", dtype)
 
-    # A detour.
+    # Functions out of line.
+
+    def called(self, function: Callable[..., Vector], *operands: Vector) -> Vector:
+        """`function(builder, *operands)` by a call; the function is written once in a module."""
+        name = f"@{function.__name__}_{self.mangled(operands[0].dtype)}"
+        if name not in self.declarations:
+            self.declarations[name] = ""  # holds its place before those that its body needs
+            inner = type(self)(self.lanes, self.declarations)
+            arguments = [inner.value(f"%a{i}", x.dtype) for i, x in enumerate(operands)]
+            result = function(inner, *arguments)
+            self.declarations[name] = _definition(name, arguments, inner.lines, result, "noinline")
+        return self.emit(f"call {operands[0].type} {name}({', '.join(x.typed for x in operands)})", operands[0].dtype)
 
     def rarely(self, mask: Vector, usual: Vector, name: str, body: Callable[..., Vector], *operands: Vector) -> Vector:
         """`usual`, but `body(builder, *operands)` in the lanes of the mask: a function out of line, seldom called."""
@@ -282,8 +307,8 @@ class Expressions:
         called = f"@{name}_{self.mangled(operands[0].dtype)}"
         arguments = [*operands, usual, mask]
         if called not in self.declarations:
-            self.declarations[called] = ""  # holds its place before those that its body needs
-            self.declarations[called] = self._out_of_line(called, body, [vector.dtype for vector in arguments])
+            self.declarations[called] = ""
+            self.declarations[called] = self._detour(called, body, [vector.dtype for vector in arguments])
         call = f"call {usual.type} {called}({', '.join(vector.typed for vector in arguments)})"
         if call in self._known:
             return self._known[call]
@@ -305,13 +330,32 @@ class Expressions:
         self._known[call] = result
         return result
 
-    def _out_of_line(self, called: str, body: Callable[..., Vector], dtypes: list[np.dtype]) -> str:
-        inner = type(self)(self.lanes, self.declarations)
-        arguments = [inner.value(f"%a{i}", dtype) for i, dtype in enumerate(dtypes)]
+    def _detour(self, called: str, body: Callable[..., Vector], dtypes: list[np.dtype]) -> str:
+        v = type(self)(self.lanes, self.declarations)
+        arguments = [v.value(f"%a{k}", dtype) for k, dtype in enumerate(dtypes)]
         *operands, usual, mask = arguments
-        result = inner.select(mask, body(inner, *operands), usual)
-        head = f"define internal {usual.type} {called}({', '.join(vector.typed for vector in arguments)})"
-        return "\n".join([f"{head} noinline cold {{", "entry:", *inner.lines, f"  ret {result.typed}", "}"])
+        for k, x in enumerate(arguments[:-1]):
+            v.lines.append(f"  %m{k} = alloca {x.type}, align {LINE}")
+            v.store(x, f"%m{k}")
+        v.lines.append("  br label %piece")
+        v.start("piece")
+        at, few, last = len(v.lines), min(self.lanes, _FEW), len(operands)
+        for k, x in enumerate(arguments[:-1]):
+            v.lines.append(f"  %p{k} = getelementptr {element_type(x.dtype)}, ptr %m{k}, i64 %i")
+        with v.narrowed(few):
+            v.store(body(v, *[v.load(f"%p{k}", x.dtype) for k, x in enumerate(operands)]), f"%p{last}")
+        v.lines.insert(at, f"  %i = phi i64 [0, %entry], [%next, %{v.block}]")
+        v.lines.append(f"  %next = add i64 %i, {few}")
+        v.lines.append(f"  %more = icmp ult i64 %next, {self.lanes}")
+        v.lines.append("  br i1 %more, label %piece, label %done")
+        v.start("done")
+        result = v.select(mask, v.load(f"%m{last}", usual.dtype), usual)
+        return _definition(called, arguments, v.lines, result, "noinline cold")
+
+
+def _definition(name: str, arguments: list[Vector], lines: list[str], result: Vector, attributes: str) -> str:
+    head = f"define internal {result.type} {name}({', '.join(x.typed for x in arguments)})"
+    return "\n".join([f"{head} {attributes} {{", "entry:", *lines, f"  ret {result.typed}", "}"])
 
 
 @lru_cache(maxsize=64)

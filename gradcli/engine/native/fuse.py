@@ -174,7 +174,7 @@ class Code:
         return self.known[key]
 
     def _lines(self, item: LoopStep, dtypes: list[np.dtype], declarations: dict[str, str]) -> int | None:
-        v = VectorBuilder(16, declarations)
+        v = VectorBuilder(16, declarations, calls=self.reader.deep)
         values = [v.value(f"%x{k}", dtype) for k, dtype in enumerate(dtypes)]
         if item.along >= 0:
             values.append(v.value("%place", INT64))

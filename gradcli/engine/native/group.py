@@ -30,6 +30,8 @@ class Group:
     forms: dict[int, tuple[np.dtype, int]]
     leads: dict[int, int]
     shared: frozenset[int]
+    #: Whether so many functions follow each other that they are called, for several vectors side by side.
+    deep: bool = False
     #: The results that are written past the cache.
     past: frozenset[int] = frozenset()
 
@@ -96,7 +98,7 @@ def group_of(
     shared = frozenset(slot for slot in inputs if reader.shared(slot))
     leads = {slot: lead for slot in (*inputs, *outs) if (lead := reader.leading(slot)) > 1 and slot not in shared}
     phases, sums = phases_of(items, outs, over), [item for item in items if item.out < 0]
-    group = Group(phases, inputs, outs, sums, forms, leads, shared)
+    group = Group(phases, inputs, outs, sums, forms, leads, shared, reader.deep)
     past = [slot for slot in outs if slot in large and slot not in leads and slot not in over]
     group.past = frozenset(slot for slot in past if group.lanes * group.dtype(slot).itemsize % LINE == 0)
     return group

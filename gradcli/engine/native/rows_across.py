@@ -12,11 +12,13 @@ from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, counted, lead_address, loop, loops
 from gradcli.engine.native.states import States, count_of, merge_in_memory, places_from, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
-from gradcli.engine.native.transpose import pack, stored, unpack
+from gradcli.engine.native.transpose import in_pieces, pack, stored, unpack
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
 
 #: A value of one place: (slot, offset in the row).
 Place = tuple[int, int]
+#: Bytes of vectors that are taken side by side.
+_ABREAST = 256
 #: Bytes of states that registers have room for.
 _REGISTERS = 1024
 #: States that are merged within a moment.
@@ -30,10 +32,17 @@ class RowsAcross:
         self.group = group
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [False] * len(group.sums))
-        self.v = VectorBuilder(self.lanes, block="loop")
+        self.v = VectorBuilder(self._side_by_side(), block="loop", calls=group.deep)
         self.found: dict[Place, Vector] = {}
         before, self.tail = self.states.marking()
         self.head = [*group.addresses(), *before]
+
+    def _side_by_side(self) -> int:
+        """How many rows are taken at a time: several vectors, if each alone would have to wait for its own results."""
+        items = [item for phase in self.group.phases for item in phase.items]
+        odd = any(item.table or item.along >= 0 or (item.lanes and item.lanes.indexed) for item in items)
+        widest = max(dtype.itemsize for dtype, _ in self.group.forms.values())
+        return max(self.lanes, _ABREAST // widest) if self.group.deep and not odd else self.lanes
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
@@ -57,7 +66,7 @@ class RowsAcross:
             if self.group.sums[number].scatters:
                 continue
             for part, index in itertools.product(range(len(dtypes)), range(self.states.sizes[number])):
-                name, kind = f"%s{number}.{part}.{index}", self.v.type(dtypes[part])
+                name, kind = f"%s{number}.{part}.{index}", f"<{self.lanes} x {element_type(dtypes[part])}>"
                 at = self.states.place(number, part, index)
                 if not few:
                     self.head.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
@@ -78,11 +87,14 @@ class RowsAcross:
         assert item.lanes is not None
         dtypes = self.states.parts[number]
         names = [f"%s{number}.{part}.{offset}" for part in range(len(dtypes))]
-        old = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
-        new = with_one_more(v, item, old, value, places_from(v, "%place") if item.lanes.indexed else None)
-        mask = v.value("%mask", BOOL)
-        for name, before, after in zip(names, old, new, strict=True):
-            v.store(v.select(mask, after, before), name)
+        values, masks = (in_pieces(v, x, self.lanes) for x in (value, v.value("%mask", BOOL)))
+        with v.narrowed(self.lanes):
+            state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
+            for one, mask in zip(values, masks, strict=True):
+                new = with_one_more(v, item, state, one, places_from(v, "%place") if item.lanes.indexed else None)
+                state = [v.select(mask, after, before) for before, after in zip(state, new, strict=True)]
+            for name, part in zip(names, state, strict=True):
+                v.store(part, name)
 
     # Memory -----------------------------------------------------------------------------------------------------------
 
@@ -213,16 +225,18 @@ class Padded:
     def __init__(self, group: Group, states: States, declarations: dict[str, str]) -> None:
         self.group = group
         self.states = states
+        self.lanes = states.lanes
         self.v = VectorBuilder(states.lanes, declarations)
 
     def module(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
         """The whole module: `v` has what is done with each vector of rows, between `head` and `tail`."""
+        self.lanes = v.lanes
         body, outer = self._body(head, v, tail), self._function()
         return "\n\n".join([*sorted(filter(None, v.declarations.values())), body, outer])
 
     def _body(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
         """The function that goes through an integer of vectors of rows."""
-        lanes = self.states.lanes
+        lanes = self.lanes
         mask = f"<{lanes} x i32> <{', '.join(f'i32 {k}' for k in range(lanes))}>"
         return "\n".join(
             [
@@ -249,7 +263,7 @@ class Padded:
 
     def _function(self) -> str:
         """The function around it."""
-        v, lanes = self.v, self.states.lanes
+        v, lanes = self.v, self.lanes
         self._start()
         begun, v.lines = v.lines, []
         v.start("last")
@@ -283,7 +297,7 @@ class Padded:
 
     def _padding(self) -> list[str]:
         """Write what copies the last rows, goes through them, and brings results back; gives what reserves memory."""
-        v, lanes, arrays, count = self.v, self.states.lanes, self.group.arrays, len(self.group.inputs)
+        v, lanes, arrays, count = self.v, self.lanes, self.group.arrays, len(self.group.inputs)
         reserved = [f"  %t = alloca [{max(1, 2 * len(arrays))} x ptr]"]
         for k, slot in enumerate(arrays):
             v.lines += [
@@ -329,7 +343,7 @@ class Padded:
         if pieces == 1:
             v.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {of}, i64 %m{k}, i1 false)")
             return
-        steps = {f"%b{k}": str(self.states.lanes * piece), f"%r{k}": f"%gl{k}"}
+        steps = {f"%b{k}": str(self.lanes * piece), f"%r{k}": f"%gl{k}"}
         with loop(v, pieces, 1) as lead:
             there, here = (lead_address(v, one, steps[one], lead) for one in (to, of))
             v.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {there}, ptr {here}, i64 %m{k}, i1 false)")

@@ -242,6 +242,12 @@ def shuffled(v: Expressions, a: Vector, b: Vector, order: list[int]) -> Vector:
     return v.emit(f"shufflevector {a.typed}, {b.typed}, {_order(tuple(order))}", a.dtype)
 
 
+def in_pieces(v: Expressions, x: Vector, lanes: int) -> list[Vector]:
+    """Neighbouring lanes together, so many in each vector."""
+    starts = range(0, v.lanes, lanes) if lanes < v.lanes else ()
+    return [shuffled(v, x, v.value("poison", x.dtype), list(range(k, k + lanes))) for k in starts] or [x]
+
+
 @lru_cache(maxsize=64)
 def _order(places: tuple[int, ...]) -> str:
     return f"<{len(places)} x i32> <{', '.join([f'i32 {k}' for k in places])}>"

@@ -34,18 +34,20 @@ Finish = Callable[[Expressions, Pair, Vector], Vector]
 
 def sin(v: Expressions, x: Vector) -> Vector:
     # -0 would lose its sign, and subnormals their digits.
-    return v.select(v.abs(x) < format_of(x).linear, x, _reduced(v, x, _sin, "far_sin", _far_sin))
+    return v.select(v.abs(x) < format_of(x).linear, x, _reduced(v, x, _sin, "far_turned", _far_turned, 0))
 
 
 def cos(v: Expressions, x: Vector) -> Vector:
-    return _reduced(v, x, _cos, "far_cos", _far_cos)
+    return _reduced(v, x, _cos, "far_turned", _far_turned, 1)
 
 
 def tan(v: Expressions, x: Vector) -> Vector:
     return v.select(v.abs(x) < format_of(x).linear, x, _reduced(v, x, _tan, "far_tan", _far_tan))
 
 
-def _reduced(v: Expressions, x: Vector, finish: Finish, name: str, far: Callable[..., Vector]) -> Vector:
+def _reduced(
+    v: Expressions, x: Vector, finish: Finish, name: str, far: Callable[..., Vector], *quarters: int
+) -> Vector:
     digits = format_of(x).digits
     whole, n = round_product(v, x, split("two_over_pi", digits)[0])
     first, second, third = split("half_pi", digits, digits, digits)
@@ -54,7 +56,8 @@ def _reduced(v: Expressions, x: Vector, finish: Finish, name: str, far: Callable
     high = near - product
     low = v.fma(whole, -third, ((near - high) - product) - v.fma(whole, second, -product))
     usual = finish(v, (high, low), n + 2)  # twice the bias is 2 less than a multiple of 4
-    return v.rarely(v.abs(x) >= _FAR[digits], usual, name, far, x)
+    more = [v.constant(quarter, format_of(x).integer) for quarter in quarters]
+    return v.rarely(v.abs(x) >= _FAR[digits], usual, name, far, x, *more)
 
 
 def _sin_of(v: Expressions, r: Pair) -> Pair:
@@ -154,18 +157,11 @@ def _fraction(v: Expressions, high: Sequence[Vector], low: Sequence[Vector]) -> 
     return turns, fast_two_sum(total, ((fourth + fifth) + third) + (low[2] + high[3]))
 
 
-def _odd_far(v: Expressions, x: Vector, finish: Finish) -> Vector:
-    result = v.copysign(1.0, x) * _far_reduced(v, x, finish)
-    return v.select(v.abs(x) < math.inf, result, x - x)
-
-
-def _far_sin(v: Expressions, x: Vector) -> Vector:
-    return _odd_far(v, x, _sin)
+def _far_turned(v: Expressions, x: Vector, quarter: Vector) -> Vector:
+    """The sine where `quarter` is 0, the cosine where it is 1: the same function for both."""
+    result = _far_reduced(v, x, lambda v, r, quadrant: _turned(v, r, quadrant + quarter))
+    return v.select(v.abs(x) < math.inf, v.select(quarter == 0, v.copysign(1.0, x), 1.0) * result, x - x)
 
 
 def _far_tan(v: Expressions, x: Vector) -> Vector:
-    return _odd_far(v, x, _tan)
-
-
-def _far_cos(v: Expressions, x: Vector) -> Vector:
-    return v.select(v.abs(x) < math.inf, _far_reduced(v, x, _cos), x - x)
+    return v.select(v.abs(x) < math.inf, v.copysign(1.0, x) * _far_reduced(v, x, _tan), x - x)
