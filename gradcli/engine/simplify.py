@@ -64,13 +64,8 @@ class _Simplifier:
         self.known: dict[Any, Node] = {}
 
     def visit(self, node: Node) -> None:
-        if node.op is INPUT:
-            self.done[node] = node
-            return
-        if node.op is CONSTANT:
-            value = node.params["value"]
-            key = (CONSTANT, value.dtype, value.shape, value.tobytes()) if value.size <= _FOLDED else id(value)
-            self.done[node] = self.known.setdefault(key, node)
+        if node.op is INPUT or node.op is CONSTANT:
+            self.done[node] = node if node.op is INPUT else self._constant(node)
             return
         inputs = tuple([self.done[child] for child in node.inputs])
         result = self.build(node.op, inputs, node.params, node.shape)
@@ -121,9 +116,12 @@ class _Simplifier:
 
     def number(self, value: float, like: Node) -> Node:
         """A constant in the dtype of a node."""
-        node = constant(value, like.dtype)
+        return self._constant(constant(value, like.dtype))
+
+    def _constant(self, node: Node) -> Node:
         data = node.params["value"]
-        return self.known.setdefault((CONSTANT, data.dtype, data.shape, data.tobytes()), node)
+        key = (CONSTANT, data.dtype, data.shape, data.tobytes()) if data.size <= _FOLDED else id(data)
+        return self.known.setdefault(key, node)
 
     def _in_shape(self, node: Node, shape: Shape | None) -> Node:
         """What was simplified on smaller operands, in the shape that it had."""

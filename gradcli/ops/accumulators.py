@@ -34,10 +34,7 @@ _F64 = np.dtype(np.float64)
 
 def sum_wide(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
     """The sum over `axes` in float64 (int64 for integers and booleans)."""
-    add: Any = np.add
-    if x.dtype.kind != "f":
-        return add.reduce(x, axis=axes, keepdims=keepdims, dtype=np.int64)
-    if x.size >= _NARROW and x.ndim:
+    if x.dtype.kind == "f" and x.size >= _NARROW and x.ndim:
         if len(axes) == x.ndim and (x.flags.c_contiguous or x.flags.f_contiguous):
             total = _total(x.reshape(-1, order="A"))
             return np.full((1,) * x.ndim, total) if keepdims else np.asarray(total)
@@ -48,7 +45,8 @@ def sum_wide(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
                 return total.reshape((1,) * len(axes) + rest if keepdims else rest)
             if axes == (x.ndim - 1,) and x.shape[-1] <= _NARROW:
                 return _over_columns(x, keepdims)
-    return add.reduce(x, axis=axes, keepdims=keepdims, dtype=np.float64)
+    add: Any = np.add
+    return add.reduce(x, axis=axes, keepdims=keepdims, dtype=wide_dtype(x.dtype))
 
 
 def _total(flat: Any) -> Any:
@@ -98,22 +96,17 @@ def dot_wide(a: Any, b: Any) -> Any:
     x, y = a.reshape(-1, order="A"), b.reshape(-1, order="A")
     if x.dtype == np.float64:
         return np.dot(x, y)
-    return _dot_chunks(x, x if a is b else y)
-
-
-def _dot_chunks(x: Any, y: Any) -> Any:
     left = aligned(8 * min(len(x), CHUNK)).view(np.float64)
     # A second one would push the first out of the cache, and squares need none.
-    right = left if y is x else aligned(8 * min(len(x), CHUNK)).view(np.float64)
+    right = left if a is b else aligned(8 * min(len(x), CHUNK)).view(np.float64)
     total = 0.0
     for start in range(0, len(x), CHUNK):
         piece = x[start : start + CHUNK]
-        a = b = left[: len(piece)]
-        np.copyto(a, piece)
-        if y is not x:
-            b = right[: len(piece)]
-            np.copyto(b, y[start : start + CHUNK])
-        total += np.dot(a, b)
+        some, others = left[: len(piece)], right[: len(piece)]
+        np.copyto(some, piece)
+        if a is not b:
+            np.copyto(others, y[start : start + CHUNK])
+        total += np.dot(some, others)
     return total
 
 
@@ -366,7 +359,7 @@ def product(kernel: Any) -> Accumulate:
 def _dot_partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
     a, b = arrays
     if a.dtype.kind != "f" or not (a.flags.c_contiguous and b.flags.c_contiguous):
-        return (np.asarray(np.dot(a, b)).astype(np.float64 if a.dtype.kind == "f" else np.int64),)
+        return (np.asarray(np.dot(a, b)).astype(wide_dtype(a.dtype)),)
     return (np.asarray(dot_wide(a, b)),)
 
 

@@ -167,14 +167,7 @@ def linear(node: Node, operands: Operands) -> Batched | None:
     batched, ties = _followed(node, batched)
     if node.op.blocking.follow is aligned or "repeats" in params:
         batched = _padded(batched, node.ndim)
-    lead, seed = batched.lead, batched.node.shape[: batched.lead]
-    changed: Params = dict(params)
-    for name in params.keys() & {"dim", "dims", "dim1", "dim2"}:
-        value = params[name]
-        changed[name] = tuple([lead + d for d in value]) if isinstance(value, tuple) else lead + value
-    for name, front in (("shape", seed), ("repeats", (1,) * lead)):
-        if name in params:
-            changed[name] = (*front, *params[name])
+    changed = _shifted(params, batched.node.shape[: batched.lead])
     return Batched(make(node.op, (batched.node, *node.inputs[1:]), changed), ties)
 
 
@@ -301,8 +294,9 @@ def _shifted(params: Params, seed: Shape) -> Params:
             changed[name] = tuple([lead + d for d in value])
         elif isinstance(value, int) and name != "dims":
             changed[name] = lead + value
-    if "shape" in params:
-        changed["shape"] = (*seed, *params["shape"])
+    for name, front in (("shape", seed), ("repeats", (1,) * lead)):
+        if name in params:
+            changed[name] = (*front, *params[name])
     return changed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from gradcli.errors import GradcliError, SizeError, counted, quoted
@@ -13,7 +12,7 @@ from gradcli.ops.diagonal import diagonal_of
 from gradcli.ops.elementwise import mul
 from gradcli.ops.family import composite
 from gradcli.ops.matmul import bmm
-from gradcli.ops.reduce import sum_
+from gradcli.ops.reduce import count, sum_
 from gradcli.ops.shape import movedim, permuted, reshape, unsqueeze, view
 
 _ELLIPSIS = "..."
@@ -75,8 +74,8 @@ def _expand_ellipses(inputs: list[list[str]], nodes: list[Node]) -> tuple[list[l
     longest = max((h for h, labels in zip(hidden, inputs, strict=True) if _ELLIPSIS in labels), default=0)
     names = [f"{_ELLIPSIS}{k}" for k in range(longest)]
     expanded = []
-    for labels, count in zip(inputs, hidden, strict=True):
-        own = names[longest - count :]
+    for labels, unnamed in zip(inputs, hidden, strict=True):
+        own = names[longest - unnamed :]
         expanded.append([name for label in labels for name in (own if label == _ELLIPSIS else [label])])
     return expanded, names
 
@@ -139,18 +138,13 @@ def _pair(a: Node, b: Node, summed: list[int]) -> Node:
     if left and right and right[-1] < left[0]:
         # The product then has its dimensions in the order of the output.
         a, b, left, right = b, a, right, left
-    batch, rows = _count(a, both), _count(a, left)
-    length, columns = _count(a, summed), _count(b, right)
+    batch, rows, length, columns = count(a, both), count(a, left), count(a, summed), count(b, right)
     matrices_a = reshape(permuted(a, [*both, *left, *summed, *right]), (batch, rows, length))
     matrices_b = reshape(permuted(b, [*both, *summed, *right, *left]), (batch, length, columns))
     order = [*both, *left, *summed, *right]
     lengths = [1 if d in summed else b.shape[d] if d in right else a.shape[d] for d in order]
     product = make(view, (bmm(matrices_a, matrices_b),), {"shape": tuple(lengths)})
     return permuted(product, sorted(range(len(order)), key=lambda k: order[k]))
-
-
-def _count(x: Node, dims: list[int]) -> int:
-    return math.prod(x.shape[d] for d in dims)
 
 
 def _contract(nodes: list[Node], kept: int) -> Node:

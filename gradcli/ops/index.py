@@ -101,17 +101,13 @@ def _is_integer(item: Any) -> bool:
 
 def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
     """Replace `...` by as many full slices as it stands for; as many are understood at the end."""
-    used = sum(_dims_of(item) for item in items)
-    if sum(1 for item in items if item is Ellipsis) > 1:
+    used, at = sum(_dims_of(item) for item in items), [k for k, item in enumerate(items) if item is Ellipsis]
+    if len(at) > 1:
         raise GradcliError("an index can hold only one ellipsis (...)")
     if used > x.ndim:
         have = f"{x.ndim} dimension" + ("s" if x.ndim != 1 else "")
         raise SizeError("too many indices: {} for a tensor of {} (shape {})", used, have, x.shape)
-    missing = [_SKIP] * (x.ndim - used)
-    if not any(item is Ellipsis for item in items):
-        return items
-    at = next(k for k, item in enumerate(items) if item is Ellipsis)
-    return items[:at] + missing + items[at + 1 :]
+    return [*items[: at[0]], *[_SKIP] * (x.ndim - used), *items[at[0] + 1 :]] if at else items
 
 
 def _dims_of(item: Any) -> int:
@@ -413,8 +409,9 @@ select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
     args="input, dim, index: int", layout=_select_layout, vjp=_select_vjp,
     doc="One index of a dimension, which is dropped.", batching=batching.LINEAR,
-    blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True), formula=places.selected,
-    text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected),
+    blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
+    formula=lambda c, s: places.selected(c, s, **s.params), text=spelling.select, tame=True,
+    example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected),
 )
 index_ = primitive(
     "_index", _index_kernel, _index_infer, into=_index_into, family="index", doc="The elements at lists of indices.",

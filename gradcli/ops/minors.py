@@ -93,10 +93,8 @@ def _faddeev(matrix: Dual, size: int) -> tuple[Dual, Dual]:
 
 def _adjugate(matrix: Dual, large: int, count: int) -> Dual:
     """By blocks, of which the first one is inverted."""
-    (first, right), (below, rest) = (
-        [{e: m[rows, columns] for e, m in matrix.items()} for columns in (slice(large), slice(large, None))]
-        for rows in (slice(large), slice(large, None))
-    )
+    parts = slice(large), slice(large, None)
+    (first, right), (below, rest) = ([{e: m[r, c] for e, m in matrix.items()} for c in parts] for r in parts)
     inverse, determinant = _inverse(first, count)
     left, down = _times(inverse, right), _times(below, inverse)
     inner, schur = _faddeev(_plus(rest, _times(below, left), -1.0), len(matrix[0]) - large)
@@ -107,12 +105,7 @@ def _adjugate(matrix: Dual, large: int, count: int) -> Dual:
     result: Dual = {}
     for e in {*corner, *across, *up, *inner}:
         whole = result[e] = np.zeros_like(matrix[0])
-        for block, rows, columns, sign in (
-            (corner, slice(large), slice(large), 1),
-            (across, slice(large), slice(large, None), -1),
-            (up, slice(large, None), slice(large), -1),
-            (inner, slice(large, None), slice(large, None), 1),
-        ):
+        for k, block in enumerate((corner, across, up, inner)):
             if e in block:
-                whole[rows, columns] = sign * block[e]
+                whole[parts[k // 2], parts[k % 2]] = block[e] if k in (0, 3) else -block[e]
     return _times(determinant, result)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def restore(g: Node, x: Node, dim: tuple[int, ...], keepdim: Any) -> Node:
     return g if keepdim or not dim or not g.shape and not x.shape else reshape(g, reduced_shape(x.shape, dim, True))
 
 
-def count(x: Node, dim: tuple[int, ...]) -> int:
+def count(x: Node, dim: Sequence[int]) -> int:
     """How many elements of `x` one result takes in."""
     return math.prod(x.shape[d] for d in dim)
 

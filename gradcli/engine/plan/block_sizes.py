@@ -94,10 +94,7 @@ def is_transposed(schedule: Schedule, order: Sequence[Node], inside: set[Node], 
         width = wide.size // length if wide.shape[:1] == (length,) else 1
         if not 1 < width <= _NARROW:
             continue
-        if node.op.family == "reduction" and node in inside:
-            worth = True
-        if node.op.family == "elementwise" and any(
-            c.size == length and c.shape[:1] == (length,) and c.ndim == node.ndim for c in node.inputs
-        ):
+        column = any(c.size == length and c.shape[:1] == (length,) and c.ndim == node.ndim for c in node.inputs)
+        if node.op.family == "reduction" and node in inside or node.op.family == "elementwise" and column:
             worth = True
     return worth

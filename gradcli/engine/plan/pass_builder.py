@@ -230,27 +230,20 @@ class PassBuilder:
         axis = self.schedule.axes[node][1]
         inputs = self._operands(node)
         kernel, kind = self._kernel(node)
-        if kind == CALL:
-            slot = self._slot(node, axis)
-            self.steps.append(Step(kind, node, kernel, inputs, slot, node.params))
-            return
-        tile = self._tile(node, inputs)
-        if target is not None and not self.transposed and node not in self.schedule.streamed:
-            slot = self._slot(node, axis)
-            self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, target=target, tile=tile))
-            return
+        tile = self._tile(node, inputs) if kind != CALL else 0
+        into = -1 if target is None or kind == CALL or self.transposed or node in self.schedule.streamed else target
         reused = self._reusable(node, inputs, last, at) if kind == UFUNC else None
         slot = self._slot(node, axis)
         buffer = lent = -1
-        if axis == 0:
-            # A ufunc reads each place before it writes it, and NumPy looks out for operands that overlap otherwise.
-            form, end, over = (node.shape, node.dtype), last.get((node, axis), at), kind == UFUNC
-            lent = self.loans.ask(form, slot, at, end, over, self._ending(at))
-        if lent < 0:
-            buffer = (
-                self.buffers.take(slot, self._row_bytes(node)) if reused is None else self.buffers.pass_on(reused, slot)
-            )
-        self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, buffer=buffer, lent=lent, tile=tile))
+        if kind != CALL and into < 0:
+            if axis == 0:
+                # A ufunc reads each place before it writes it, and NumPy looks out for operands that overlap otherwise.
+                form, end, over = (node.shape, node.dtype), last.get((node, axis), at), kind == UFUNC
+                lent = self.loans.ask(form, slot, at, end, over, self._ending(at))
+            if lent < 0:
+                row = self._row_bytes(node)
+                buffer = self.buffers.take(slot, row) if reused is None else self.buffers.pass_on(reused, slot)
+        self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, buffer, into, lent, tile))
 
     def _row_bytes(self, node: Node) -> int:
         return max(1, node.nbytes // self.length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,11 +67,7 @@ def eye(c: TermMaker, s: Application) -> Value:
 # Slices ---------------------------------------------------------------------------------------------------------------
 
 
-def selected(c: TermMaker, s: Application) -> Value:
-    return _selected(c, s, s.params["dim"], s.params["index"])
-
-
-def _selected(c: TermMaker, s: Application, dim: int, index: int) -> Value:
+def selected(c: TermMaker, s: Application, dim: int, index: int) -> Value:
     (value,), (shape,) = s.inputs, s.shapes
     if not value.axes[dim]:
         return value.without((dim,))
@@ -83,7 +80,7 @@ def sliced(c: TermMaker, s: Application) -> Value:
         return value
     if s.shape[dim] != 1:
         return c.call(s, "slice")
-    one = _selected(c, s, dim, s.params["start"])
+    one = selected(c, s, dim, s.params["start"])
     return one.with_axes([*one.axes[:dim], (), *one.axes[dim:]])
 
 
@@ -126,10 +123,7 @@ def _within(c: TermMaker, place: Labelled, start: Size, stop: Size, step: int, l
     if step != 1:
         rest = c.fn("remainder", c.add((1, place), (-1, c.number(start))), c.number(step))
         conditions.append(c.fn("eq", rest, c.number(0)))
-    result = conditions[0] if conditions else c.number(1)
-    for condition in conditions[1:]:
-        result = c.fn("bitwise_and", result, condition)
-    return result
+    return reduce(partial(c.fn, "bitwise_and"), conditions) if conditions else c.number(1)
 
 
 # Indices --------------------------------------------------------------------------------------------------------------

@@ -59,24 +59,20 @@ def _correct_floor(out: Any, x: Any, y: Any, rest: Any) -> Any:
 
 def remainder(out: Any, x: Any, y: Any) -> None:
     """`x % y` with the sign of y."""
-    refuse_zero(y)
-    if out.dtype.kind != "f":
-        np.remainder(x, y, out=out)
-    else:
-        _remainder(out, x, y, np.floor, y, np.remainder)
+    _remainder(out, x, y, np.floor, y, np.remainder)
 
 
 def fmod(out: Any, x: Any, y: Any) -> None:
     """The remainder with the sign of x."""
-    refuse_zero(y)
-    if out.dtype.kind != "f":
-        np.fmod(x, y, out=out)
-    else:
-        _remainder(out, x, y, np.trunc, x, np.fmod)
+    _remainder(out, x, y, np.trunc, x, np.fmod)
 
 
 def _remainder(out: Any, x: Any, y: Any, rounded: Any, signed: Any, slow: Any) -> None:
     """x - q*y, q being the rounded quotient, with the sign of `signed`; `slow` is NumPy's function."""
+    refuse_zero(y)
+    if out.dtype.kind != "f":
+        slow(x, y, out=out)
+        return
     if y.ndim:
         quotient, high, low = scratches(out, 3)
     else:

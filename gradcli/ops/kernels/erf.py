@@ -127,13 +127,7 @@ def _erf(x: Any) -> Any:
 
 def _near_zero(x: Any) -> Any:
     """erf below the bound."""
-    square = np.square(np.clip(x, -_NEAR, _NEAR))
-    result = np.full_like(x, _ERF[0])
-    for factor in _ERF[1:]:
-        result *= square
-        result += factor
-    result *= x
-    return result
+    return np.polyval(_ERF, np.square(np.clip(x, -_NEAR, _NEAR))) * x
 
 
 #: Their block kernels.

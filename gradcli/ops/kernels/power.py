@@ -5,13 +5,12 @@ NumPy's takes 15 to 70 ns for a negative base against 2 to 4 for a positive one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.ops.kernels.inplace import bits, sign_bit, take_sign
+from gradcli.ops.kernels.inplace import Into, bits, sign_bit, take_sign
 
 
 def power(out: Any, x: Any, y: Any) -> None:
@@ -58,64 +57,35 @@ def _to_whole_numbers(out: Any, x: Any, y: Any) -> None:
     np.bitwise_or(target, np.bitwise_and(sign, np.negative(odd.view(np.int8))), out=target)
 
 
-def _cube(out: Any, x: Any) -> None:
-    np.square(x, out=out)
-    np.multiply(out, x, out=out)
+def _steps(*ufuncs: np.ufunc, at_minus_infinity: float | None = None) -> Into:
+    """Functions applied one after the other, the second operand being the base.
+
+    Minus infinity is the one negative base whose half-way powers are defined, but not by the root.
+    """
+
+    def run(out: Any, x: Any) -> None:
+        for k, ufunc in enumerate(ufuncs):
+            ufunc(*(out if k else x, x)[: ufunc.nin], out=out)
+        if at_minus_infinity is not None and np.any(places := np.equal(x, -np.inf)):
+            np.copyto(out, at_minus_infinity, where=places)
+
+    return run
 
 
-def _fourth(out: Any, x: Any) -> None:
-    np.square(x, out=out)
-    np.square(out, out=out)
-
-
-def _inverse_square(out: Any, x: Any) -> None:
-    np.square(x, out=out)
-    np.reciprocal(out, out=out)
-
-
-def _inverse_cube(out: Any, x: Any) -> None:
-    # In this order nothing overflows before the result does.
-    _inverse_square(out, x)
-    np.divide(out, x, out=out)
-
-
-def inverse_root(out: Any, x: Any) -> None:
-    """`1/sqrt(x)`."""
-    np.sqrt(x, out=out)
-    np.reciprocal(out, out=out)
-
-
-def _three_halves(out: Any, x: Any) -> None:
-    np.sqrt(x, out=out)
-    np.multiply(out, x, out=out)
-    _at_minus_infinity(out, x, np.inf)
-
-
-def _inverse_three_halves(out: Any, x: Any) -> None:
-    inverse_root(out, x)
-    np.divide(out, x, out=out)
-    _at_minus_infinity(out, x, 0.0)
-
-
-def _at_minus_infinity(out: Any, x: Any, value: float) -> None:
-    """The one negative base whose power is defined, but not by the root."""
-    places = np.equal(x, -np.inf)
-    if np.any(places):
-        np.copyto(out, value, where=places)
-
-
+inverse_root = _steps(np.sqrt, np.reciprocal)
 #: What PyTorch computes for these exponents too, and half-way ones.
-_SHORT: dict[float, Callable[[Any, Any], Any]] = {
+_SHORT: dict[float, Into] = {
     0.0: lambda out, x: out.fill(1),
     1.0: np.copyto,
-    2.0: lambda out, x: np.square(x, out=out),
-    3.0: _cube,
-    4.0: _fourth,
-    -1.0: lambda out, x: np.reciprocal(x, out=out),
-    -2.0: _inverse_square,
-    -3.0: _inverse_cube,
-    0.5: lambda out, x: np.sqrt(x, out=out),
+    2.0: _steps(np.square),
+    3.0: _steps(np.square, np.multiply),
+    4.0: _steps(np.square, np.square),
+    -1.0: _steps(np.reciprocal),
+    -2.0: _steps(np.square, np.reciprocal),
+    # In this order nothing overflows before the result does.
+    -3.0: _steps(np.square, np.reciprocal, np.divide),
+    0.5: _steps(np.sqrt),
     -0.5: inverse_root,
-    1.5: _three_halves,
-    -1.5: _inverse_three_halves,
+    1.5: _steps(np.sqrt, np.multiply, at_minus_infinity=np.inf),
+    -1.5: _steps(np.sqrt, np.reciprocal, np.divide, at_minus_infinity=0.0),
 }

@@ -12,17 +12,7 @@ from typing import Any
 from gradcli.graph.op import OPS, Op
 from gradcli.language.kinds import NUMBER
 from gradcli.ops.notation import latex_pieces as pieces
-from gradcli.ops.notation.latex_pieces import (
-    ATOM,
-    COMPARISON,
-    POWER,
-    PRODUCT,
-    LatexPiece,
-    in_brackets,
-    matrix_product,
-    signed,
-    with_index,
-)
+from gradcli.ops.notation.latex_pieces import ATOM, COMPARISON, POWER, PRODUCT, LatexPiece, matrix_product, signed
 
 _LONGEST_EXPONENT = 60
 _ONE = LatexPiece("1", ATOM, 0)
@@ -171,10 +161,10 @@ def product(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """The product of a vector with a sign for it, and that of all but one of its elements."""
     (inner, *dims) = form.parts
     if inner.op == "name" and parts[0].rank == 1 and not dims:
-        return LatexPiece(rf"\prod_{{i}} {with_index(parts[0].text, 'i')}", PRODUCT, 0)
+        return LatexPiece(rf"\prod_{{i}} {pieces.with_index(parts[0].text, 'i')}", PRODUCT, 0)
     name = _all_but_one(inner) if len(dims) == 1 else None
     if name is not None and w.ranks.get(name) == 1:
-        return LatexPiece(rf"\left(\prod_{{j \neq i}} {with_index(w.symbol(name), 'j')}\right)_{{i}}", ATOM, 1)
+        return LatexPiece(rf"\left(\prod_{{j \neq i}} {pieces.with_index(w.symbol(name), 'j')}\right)_{{i}}", ATOM, 1)
     return call(form, parts)
 
 
@@ -203,7 +193,7 @@ def inverse(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     inner = parts[0]
     if inner.level == POWER and inner.text.endswith(r"^{\top}") and not inner.minus:
         return LatexPiece(inner.text.removesuffix(r"^{\top}") + r"^{-\top}", POWER, inner.rank)
-    return LatexPiece(f"{in_brackets(inner, ATOM)}^{{-1}}", POWER, inner.rank)
+    return LatexPiece(f"{pieces.in_brackets(inner, ATOM)}^{{-1}}", POWER, inner.rank)
 
 
 def solution(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:

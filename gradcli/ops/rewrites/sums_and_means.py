@@ -6,6 +6,7 @@ And of other reductions, that two of them are one.
 from __future__ import annotations
 
 import math
+from functools import partial, reduce
 
 from gradcli.graph.node import RESULT, Node
 from gradcli.graph.op import Op, Params
@@ -87,9 +88,10 @@ def hoisted(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     rest = tuple(d for d in params["dim"] if d not in dims)
     if not are_few(1, math.prod(x.shape[d] for d in dims)):
         return None
-    product = _product(s, numerators)
+    times = partial(s.call, "mul")
+    product = reduce(times, numerators)
     if denominators:
-        product = s.call("div", product, _product(s, denominators))
+        product = s.call("div", product, reduce(times, denominators))
     if product.shape != x.shape or product is x:
         return None
     bound = NORMAL if product in (*numerators,) else MODERATE
@@ -142,13 +144,6 @@ def about_mean(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     s.conditions += [Condition(own, 0.0), Condition(spread, 0.0)]
     count = math.prod(x.shape[d] for d in dims)
     return s.call("_about", own, mean, *([spread] if squares else []), count=count)
-
-
-def _product(s: Builder, factors: list[Node]) -> Node:
-    product = factors[0]
-    for factor in factors[1:]:
-        product = s.call("mul", product, factor)
-    return product
 
 
 def _length(factor: Node, x: Node, dim: int) -> int:
