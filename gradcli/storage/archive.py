@@ -8,19 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.storage.header import (
-    Array,
-    Header,
-    brief,
-    check_size,
-    listed,
-    parse_header,
-    printable,
-    promise,
-    shown,
-    unknown_key,
-)
+from gradcli.storage.header import Array, Header, brief, check_size, choose, parse_header, printable, promise, shown
 from gradcli.storage.loading import check_memory, finish, receive
+from gradcli.storage.pipes import HandedOn
 
 # How the members are compressed that are inflated only as far as they are read: not at all, and with deflate.
 _BOUNDED = (0, 8)
@@ -79,19 +69,9 @@ def _opened(file: IO[bytes], path: str) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 def _member_key(keys: list[str], path: str, key: str | None) -> str:
-    """The key that is meant; None means the only one."""
-    name = shown(path)
-    if not keys:
-        raise WorkError(f"{name} holds no arrays")
-    if key is None:
-        if len(keys) > 1:
-            hint = f"name one of them: {name}:{printable(keys[0])}"
-            raise GradcliError(f"{name} holds several arrays: {listed(keys)}", hint=hint)
-        return keys[0]
-    for candidate in (key, key.removesuffix(".npy")):
-        if candidate in keys:
-            return candidate
-    raise unknown_key(name, "array", key, keys)
+    """The key that is meant, which may be the name of a member; None means the only one."""
+    bare = None if key is None else key.removesuffix(".npy")
+    return choose(shown(path), keys, bare if bare in keys and key not in keys else key, "array")
 
 
 def _read_member(archive: Any, info: Any, path: str) -> Array:
@@ -139,8 +119,8 @@ def archive_blocks(members: Iterable[tuple[str, Iterable[memoryview]]]) -> Itera
     """The bytes of an .npz archive of arrays by name, each of them the blocks of its bytes as .npy."""
     import zipfile
 
-    passed = _Passed()
-    with zipfile.ZipFile(passed, "w") as archive:  # type: ignore[call-overload]
+    passed = HandedOn()
+    with zipfile.ZipFile(passed, "w") as archive:
         for name, blocks in members:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 for block in blocks:
@@ -148,25 +128,3 @@ def archive_blocks(members: Iterable[tuple[str, Iterable[memoryview]]]) -> Itera
                     yield from passed.taken()
             yield from passed.taken()
     yield from passed.taken()
-
-
-class _Passed:
-    """What zipfile writes into, and what is handed on from there: a stream that cannot go back."""
-
-    __slots__ = ("_parts",)
-
-    def __init__(self) -> None:
-        self._parts: list[memoryview] = []
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data)
-        self._parts.append(view)
-        return view.nbytes
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def taken(self) -> list[memoryview]:
-        """What has been written since this was last asked for."""
-        parts, self._parts = self._parts, []
-        return parts

@@ -28,23 +28,18 @@ class Edges:
         self._places = [
             np.arange(n) if whole or n <= 2 * edgeitems else np.r_[:edgeitems, n - edgeitems : n] for n in shape
         ]
-        self._kept = np.zeros([len(places) for places in self._places], self.dtype)
-
-    @property
-    def kept(self) -> Array:
-        """The elements that are kept."""
-        return self._kept
+        self.kept: Array = np.zeros([len(places) for places in self._places], self.dtype)
 
     def indices(self, axis: int) -> Array:
         """The places along `axis` of which anything is kept."""
-        return (self._places[axis] if self.shape else np.zeros(1, int)) if self._kept.size else np.zeros(0, int)
+        return (self._places[axis] if self.shape else np.zeros(1, int)) if self.kept.size else np.zeros(0, int)
 
     def write(self, axis: int, start: int, block: Array) -> None:
         """Keep what is needed of `array[..., start:start + n, ...]`, n being the length of `block` along `axis`."""
         ranges = ranges_of_block(self, axis, start, block)
         kept = [self._among_kept(dim, *part) for dim, part in enumerate(ranges)]
         inner = [places[k] - begin for places, k, (begin, _) in zip(self._places, kept, ranges, strict=True)]
-        self._kept[tuple(kept)] = block[np.ix_(*inner)]
+        self.kept[tuple(kept)] = block[np.ix_(*inner)]
 
     def _among_kept(self, dim: int, start: int, stop: int) -> slice:
         """Which of the places that are kept lie in `start:stop`."""
@@ -58,7 +53,7 @@ class Edges:
             if self.size and found.stop - found.start < stop - start:
                 end = len(places) // 2
                 raise IndexError(f"of a dimension of {n} only the first and last {end} are kept, not {start}:{stop}")
-        return self._kept[tuple(kept)].reshape(shape)
+        return self.kept[tuple(kept)].reshape(shape)
 
     def flat(self) -> Edges:
         """The same elements, to be picked from blocks of the array as one of a single dimension."""
@@ -67,5 +62,5 @@ class Edges:
         places = np.zeros((), np.int64)
         for n, indices in zip(self.shape, self._places, strict=True):
             places = places[..., np.newaxis] * n + indices
-        flat._places, flat._kept = [places.reshape(-1)], self._kept.reshape(-1)
+        flat._places, flat.kept = [places.reshape(-1)], self.kept.reshape(-1)
         return flat

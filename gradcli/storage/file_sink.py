@@ -21,15 +21,7 @@ from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.header import Array, DType, Header
 from gradcli.storage.ranges import Shape, block_ranges, ranges_of_block
-from gradcli.storage.target import (
-    UNKNOWN_SYNC,
-    Target,
-    find_array_target,
-    promises_other_format,
-    refuse_dtype,
-    sync,
-    writing,
-)
+from gradcli.storage.target import UNKNOWN_SYNC, find_array_target, promises_other_format, refuse_dtype, sync, writing
 from gradcli.storage.together import Together, together
 from gradcli.storage.writing import header_bytes
 
@@ -43,9 +35,7 @@ def can_stream(path: str) -> bool:
 
     A path that cannot be written at all is an error, as it is for `save`.
     """
-    # Windows cannot write at a place without seeking.
-    regular = find_array_target(path).temporary is not None and not promises_other_format(path)
-    return regular and hasattr(os, "pwrite") and hasattr(os, "preadv")
+    return can_spool(path) and not promises_other_format(path)
 
 
 @contextlib.contextmanager
@@ -68,7 +58,10 @@ def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | No
     files: list[_File] = []
     try:
         for target, (_, shape, dtype) in zip(found, targets, strict=True):
-            files.append(_make(others, target, shape, np.dtype(dtype).newbyteorder("=")))
+            if target.temporary is None:
+                raise WorkError(f"cannot write {target.path} in blocks: it is not a regular file")
+            with writing(target.path):
+                files.append(_reserved(others.create(target), target.path, target.temporary, shape, dtype))
         with _flushing(files):
             yield [FileSink(file, file.header) for file in files]
         for file in files:
@@ -80,6 +73,7 @@ def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | No
 
 def can_spool(path: str) -> bool:
     """Whether what goes to `path` can be written block by block into a file beside it, and from there in any format."""
+    # Windows cannot write at a place without seeking.
     return find_array_target(path).temporary is not None and hasattr(os, "pwrite") and hasattr(os, "preadv")
 
 
@@ -97,7 +91,7 @@ def spooling(targets: Sequence[tuple[str, Shape, DType]]) -> Iterator[list[FileS
             with writing(path):
                 names.append(temporary_name(folder))
                 descriptor = Descriptor(create_temporary(names[-1], 0o600))
-                files.append(_reserved(descriptor, path, names[-1], shape, np.dtype(dtype).newbyteorder("=")))
+                files.append(_reserved(descriptor, path, names[-1], shape, dtype))
         yield [FileSink(file, file.header) for file in files]
     finally:
         for file in files:
@@ -134,15 +128,9 @@ def _flushing(files: Sequence[_File]) -> Iterator[None]:
         thread.join()
 
 
-def _make(files: Together, target: Target, shape: Shape, dtype: DType) -> _File:
-    if target.temporary is None:
-        raise WorkError(f"cannot write {target.path} in blocks: it is not a regular file")
-    with writing(target.path):
-        return _reserved(files.create(target), target.path, target.temporary, shape, dtype)
-
-
 def _reserved(descriptor: Descriptor, path: str, temporary: str, shape: Shape, dtype: DType) -> _File:
     """A new file with its header and room for the data."""
+    dtype = np.dtype(dtype).newbyteorder("=")
     start = header_bytes(shape, dtype)
     header = Header(path, shape, dtype, False, len(start))
     _reserve(descriptor.number, len(start) + header.nbytes)

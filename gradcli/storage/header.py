@@ -16,17 +16,9 @@ from gradcli.storage.pipes import take
 DType = np.dtype[Any]
 Array = np.ndarray[Any, DType]
 
-DTYPE_NAMES = (
-    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("float16", "float32", "float64"),
-)
+DTYPE_NAMES = ("bool", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)), "float16", "float32", "float64")
 # As headers spell them: "f4" (always, when NumPy wrote the file), "f" or "float32".
-_DTYPE_CODES = {
-    spelling: name
-    for name in DTYPE_NAMES
-    for dtype in (np.dtype(name),)
-    for spelling in (dtype.str[1:], dtype.char, name)
-}
+_DTYPE_CODES = {spelling: d.name for d in map(np.dtype, DTYPE_NAMES) for spelling in (d.str[1:], d.char, d.name)}
 # What NumPy also writes, by the first letters of its codes, and what to do about it.
 _FOREIGN_KINDS = (
     ("O", "Python objects, which are never unpickled", "array.astype('float64') makes numbers"),
@@ -74,6 +66,20 @@ def shown(path: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """What a file holds, for messages: of many the first."""
     return ", ".join(map(printable, names[:20])) + (f" … ({len(names)} in all)" if len(names) > 20 else "")
+
+
+def choose(name: str, names: Sequence[str], key: str | None, what: str) -> str:
+    """The one of the `names` of things in a file that the key means, or the only one there is."""
+    if not names:
+        raise WorkError(f"{name} holds no {what}s")
+    if key is None:
+        if len(names) > 1:
+            hint = f"name one of them: {name}:{printable(names[0])}"
+            raise GradcliError(f"{name} holds several {what}s: {listed(names)}", hint=hint)
+        return names[0]
+    if key not in names:
+        raise unknown_key(name, what, key, names)
+    return key
 
 
 def unknown_key(name: str, what: str, key: str, names: Sequence[str], holds: str = "it holds") -> GradcliError:

@@ -18,19 +18,9 @@ from gradcli.storage.archive import archive_header, names_of, read_archive
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.formats.dispatch import Codec, codec_of, reader_of
 from gradcli.storage.formats.source import Source
-from gradcli.storage.header import (
-    ARCHIVE_MAGICS,
-    MAGIC,
-    Array,
-    Header,
-    check_size,
-    parse_header,
-    promise,
-    shown,
-    truncated,
-)
+from gradcli.storage.header import ARCHIVE_MAGICS, MAGIC, Array, Header, check_size, parse_header, promise, shown
 from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, open_file, reading, receive
-from gradcli.storage.pipes import fill, take
+from gradcli.storage.pipes import take
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -64,7 +54,7 @@ def _look_ahead(stream: IO[bytes], path: str) -> Look:
 
 def _look_of(codec: Codec, source: Source) -> Look:
     """What is known of an array in another format; where only reading tells, it is read."""
-    found = codec.look(source)
+    found = codec.look(source) if hasattr(codec, "look") else None
     if isinstance(found, Header):
         return _look(found, _is_regular(source.file))
     if found is None:
@@ -139,7 +129,7 @@ def _codec_of(file: io.BufferedReader, path: str) -> Codec | None:
         row = format_of(path)
         if row is not None and row.module is not None and not row.text:
             raise WorkError(f"{shown(path)} is not a regular file, which {row.endings[0]} has to be")
-        return reader_of(path) or (_text_codec() if _is_text(file) else None)
+        return reader_of(path) or (reader_of("rows.txt") if _is_text(file) else None)
     # What is a .npy may be called whatever one likes.
     return None if file.peek(len(MAGIC))[: len(MAGIC)] == MAGIC else reader_of(path)
 
@@ -149,12 +139,6 @@ def _is_text(file: io.BufferedReader) -> bool:
     beginning = file.peek(1)
     line = beginning.lstrip(b"\r\n").partition(b"\n")[0]
     return _ROW.fullmatch(line) is not None
-
-
-def _text_codec() -> Codec:
-    row = format_of("rows.txt")
-    assert row is not None
-    return codec_of(row)
 
 
 def standard_input(array: bool = True) -> IO[bytes]:
@@ -180,20 +164,12 @@ def _read(stream: IO[bytes], path: str, take_large: Callable[[IO[bytes], Header]
 
 def _taken(stream: IO[bytes], header: Header, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T:
     """The data behind a header, read, or of a regular file as `take_large` gives it."""
-    if not _is_regular(stream):
-        check_memory(header)
-        return finish(receive(stream, header), header)
-    check_size(header, os.fstat(stream.fileno()).st_size)
-    if header.nbytes > most_read():
-        taken = take_large(stream, header)
-        if taken is not None:
+    if _is_regular(stream):
+        check_size(header, os.fstat(stream.fileno()).st_size)
+        if header.nbytes > most_read() and (taken := take_large(stream, header)) is not None:
             return taken
-        check_memory(header)
-    data = np.empty(header.nbytes, np.uint8)
-    found = fill(stream, data.data)
-    if found < header.nbytes:
-        raise truncated(header, found)
-    return finish(data, header)
+    check_memory(header)
+    return finish(receive(stream, header), header)
 
 
 def _is_regular(stream: IO[bytes]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 # One system call reads or writes at most this much: Ctrl-C waits for no longer.
@@ -40,6 +41,35 @@ def write_all(stream: Any, view: memoryview) -> None:
             _wait(stream, writing=True)
         else:
             written += count
+
+
+class HandedOn(io.RawIOBase):
+    """What a library writes a file into, and what is handed on from there: a stream that cannot go back.
+
+    With `copied`, whoever writes uses its memory again.
+    """
+
+    def __init__(self, copied: bool = False) -> None:
+        self._parts: list[memoryview] = []
+        self._size = 0
+        self._copied = copied
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        part = memoryview(bytes(data) if self._copied else data)
+        self._parts.append(part)
+        self._size += part.nbytes
+        return part.nbytes
+
+    def tell(self) -> int:
+        return self._size
+
+    def taken(self) -> list[memoryview]:
+        """What has been written since this was last asked for."""
+        parts, self._parts = self._parts, []
+        return parts
 
 
 def _wait(stream: Any, writing: bool) -> None:

@@ -17,15 +17,10 @@ from gradcli.storage.header import ARCHIVE_MAGICS, MAGIC, brief, check_size, par
 # A request takes as long as moving a few megabytes: so much is fetched at once and kept for the blocks that follow.
 _SEGMENT = 8 << 20
 _PIECE = 8 << 20
-# Extra packages by scheme: fsspec says which one it needs, but not how it is called there.
-_PACKAGES = {
-    **dict.fromkeys(("s3", "s3a"), "s3fs"),
-    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
-    **dict.fromkeys(("abfs", "az"), "adlfs"),
-    **dict.fromkeys(("http", "https"), "aiohttp"),
-}
-# Schemes whose first part is a bucket, which must exist before anything is written into it.
-_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "az")
+# Extra packages by scheme: fsspec says which one it needs, but not how it is called there. Of the first ones, the first
+# part of a path is a bucket, which must exist before anything is written into it.
+_BUCKETS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+_PACKAGES = {**_BUCKETS, "http": "aiohttp", "https": "aiohttp"}
 # What an object store says of the version of an object, under its various names.
 _MARKS = ["ETag", "etag", "md5Hash", "generation", "content_md5", "LastModified", "last_modified", "mtime", "created"]
 

@@ -91,8 +91,7 @@ class Together:
             with contextlib.suppress(OSError):
                 # The space on the disk comes back now: whoever caught the error may keep the file open.
                 os.truncate(temporary, 0)
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+            _remove(temporary)
 
 
 @contextlib.contextmanager
@@ -146,8 +145,7 @@ def give_names(files: Sequence[tuple[str, str, str]]) -> None:
             raise unwritable(at_work, error) from None
         raise
     for backup in backups:
-        if backup:
-            _remove(backup)
+        _remove(backup)
 
 
 def _backup(path: str) -> str | None:

@@ -58,18 +58,9 @@ class Table:
         if not column.null_count:
             return False
         if not MISSING_AS_NAN.get():
-            row = next(k for k, chunk in _numbered(column) if chunk)
+            row = int(np.argmax(column.is_null().to_numpy()))
             missing_value(f"{self.source.name}, row {row + 1}, column {printable(self.schema.names[j])!r}")
         return True
-
-
-def _numbered(column: Any) -> Any:
-    """For each row its number and whether it has no value."""
-    start = 0
-    for chunk in column.chunks:
-        nulls = np.asarray(chunk.is_null().to_numpy(zero_copy_only=False))
-        yield from ((start + k, bool(null)) for k, null in enumerate(nulls))
-        start += len(chunk)
 
 
 def _values(chunk: Any) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
@@ -19,17 +19,16 @@ class Chosen(NamedTuple):
     single: bool
 
 
-def chosen(source: Source, names: Sequence[str], numeric: Iterable[bool], texts: Sequence[str] | None = None) -> Chosen:
+def chosen(source: Source, names: Sequence[str], numeric: Sequence[bool], texts: Sequence[str]) -> Chosen:
     """The columns that the key means, or all that are numeric: the others are left out with a note.
 
     `texts` says for each that is not numeric what it holds, for when it is named.
     """
-    kinds = list(numeric)
     if source.key is None:
-        found = [j for j, number in enumerate(kinds) if number]
+        found = [j for j, number in enumerate(numeric) if number]
         if not found:
             raise WorkError(f"{source.name} has no numeric columns")
-        left = [f"{names[j]!r}" for j, number in enumerate(kinds) if not number]
+        left = [f"{names[j]!r}" for j, number in enumerate(numeric) if not number]
         if left:
             more = f" and {len(left) - 10} more" if len(left) > 10 else ""
             listed = ", ".join(left[:10]) + more
@@ -37,9 +36,8 @@ def chosen(source: Source, names: Sequence[str], numeric: Iterable[bool], texts:
         return Chosen(found, False)
     columns = [_find(source, part, names) for part in _parts(source.key, names)]
     for j in columns:
-        if not kinds[j]:
-            held = texts[j] if texts is not None else "no numbers"
-            raise GradcliError(f"{source.name}: the column {printable(names[j])!r} holds {held}")
+        if not numeric[j]:
+            raise GradcliError(f"{source.name}: the column {printable(names[j])!r} holds {texts[j]}")
     return Chosen(columns, len(columns) == 1)
 
 

@@ -10,18 +10,16 @@ from typing import Protocol
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import PICKLES, Format, foreign_ending, format_of
 from gradcli.storage.file_array import FileArray
-from gradcli.storage.formats.source import Form, Source
+from gradcli.storage.formats.source import Source
 from gradcli.storage.header import Array, DType, Header, shown
 
 
 class Codec(Protocol):
-    """What a module of this folder has: `names` where files hold several things, `check` and `encode` where the table
-    says that it writes."""
+    """What a module of this folder has: `names` where files hold several things, `encode` where the table says that it
+    writes; and maybe `look` and `check`."""
 
     def load(self, source: Source) -> Array | Header: ...
-    def look(self, source: Source) -> Form | Header | None: ...
     def names(self, source: Source) -> list[str]: ...
-    def check(self, form: Form, name: str, path: str) -> None: ...
     def encode(self, array: Array | FileArray, name: str, path: str) -> Iterator[memoryview]: ...
 
 
@@ -74,8 +72,8 @@ def _conversion(path: str, ending: str) -> str:
 def check_encodable(path: str, name: str, shape: tuple[int, ...], dtype: DType) -> None:
     """Refuse, before anything is computed, a result that the format of `path` cannot hold."""
     row = format_of(path)
-    if row is not None and row.module is not None and row.writes:
-        codec_of(row).check((shape, dtype), name, path)
+    if row is not None and row.module is not None and (check := getattr(codec_of(row), "check", None)) is not None:
+        check((shape, dtype), name, path)
 
 
 def encoder_of(path: str) -> Codec | None:

@@ -1,17 +1,12 @@
-"""Feather and Arrow files, with pyarrow: columns of a table."""
+"""Feather and Arrow files, with pyarrow: columns of a table. Only reading tells whether values are missing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gradcli.storage.formats.arrow import Table
-from gradcli.storage.formats.source import Form, Source, decoding, not_understood, package
+from gradcli.storage.formats.source import Source, decoding, not_understood, package
 from gradcli.storage.header import Array
-
-
-def look(source: Source) -> Form | None:
-    """None: only reading tells whether values are missing."""
-    return None
 
 
 def names(source: Source) -> list[str]:
@@ -34,8 +29,8 @@ def load(source: Source) -> Array:
         table = Table(source, file.schema, rows)
 
         def read(columns: list[int]) -> Any:
-            options = ipc.IpcReadOptions(included_fields=sorted(columns))
             kept = sorted(columns)
+            options = ipc.IpcReadOptions(included_fields=kept)
             source.file.seek(0)
             found = ipc.open_file(source.file, options=options).read_all()
             return found.select([kept.index(j) for j in columns])

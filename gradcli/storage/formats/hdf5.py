@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import WorkError
-from gradcli.storage.formats.source import Form, Source, choose, decoding, numeric, package, refuse_large
-from gradcli.storage.header import Array, printable
+from gradcli.storage.formats.source import Form, Source, decoding, numeric, package, refuse_large
+from gradcli.storage.header import Array, choose, printable
 
 _MOST_LISTED = 10_000
 
@@ -43,8 +43,7 @@ def _dataset(source: Source) -> Iterator[tuple[Any, Form]]:
     h5py = package("h5py", "hdf5", source.path)
     with decoding(source), h5py.File(source.file, "r") as file:
         names = _names(h5py, file)
-        asked = source._replace(key=None if source.key is None else source.key.strip("/"))
-        key = choose(asked, names, "dataset")
+        key = choose(source.name, names, None if source.key is None else source.key.strip("/"), "dataset")
         data = file[key]
         if data.external or data.is_virtual:
             raise WorkError(f"{source.name}: the data of {printable(key)!r} lies in other files, which are not read")

@@ -1,4 +1,7 @@
-"""MATLAB's files, with SciPy; those of version 7.3 are HDF5. Arrays have at least two dimensions there."""
+"""MATLAB's files, with SciPy; those of version 7.3 are HDF5. Arrays have at least two dimensions there.
+
+Numbers may be stored as a smaller type than they have: only reading tells it.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,13 @@ import numpy as np
 
 from gradcli.errors import WorkError
 from gradcli.storage.formats import hdf5
-from gradcli.storage.formats.source import Form, Source, as_array, choose, decoding, package, refuse_large
-from gradcli.storage.header import Array, printable
+from gradcli.storage.formats.source import Source, as_array, decoding, package, refuse_large
+from gradcli.storage.header import Array, choose, printable
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # What scipy.io.whosmat calls the kinds of variables that are numbers.
 _KINDS = {"logical": "bool", "single": "float32", "double": "float64"}
 _KINDS |= {f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-
-
-def look(source: Source) -> Form | None:
-    """None: numbers may be stored as a smaller type than they have."""
-    return None
 
 
 def names(source: Source) -> list[str]:
@@ -42,7 +40,7 @@ def load(source: Source) -> Array:
         warnings.simplefilter("ignore")
         found: Any = scipy.whosmat(source.file)
         kinds = {name: (shape, kind) for name, shape, kind in found}
-        key = choose(source, list(kinds), "variable")
+        key = choose(source.name, list(kinds), source.key, "variable")
         shape, kind = kinds[key]
         if kind not in _KINDS:
             hint = {"sparse": "full(x) makes it dense", "cell": "cell2mat(x) makes an array"}.get(kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from gradcli.storage.file_array import FileArray
 from gradcli.storage.formats.arrow import Table
 from gradcli.storage.formats.source import Form, Source, decoding, package, refuse_dimensions
 from gradcli.storage.header import Array, shown
+from gradcli.storage.pipes import HandedOn
 
 _EXTRA = "parquet"
 # What a group has at most.
@@ -62,7 +62,7 @@ def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryvie
     names = [str(j) for j in range(table.shape[1])] if len(table.shape) == 2 else [name]
     kind = arrow.from_numpy_dtype(table.dtype)
     schema = arrow.schema([arrow.field(key, kind, nullable=False) for key in names])
-    passed = _Groups()
+    passed = HandedOn(copied=True)
     step = max(1, min(_ROWS, _NUMBERS // max(1, len(names))))
     with parquet.ParquetWriter(passed, schema) as writer:
         for start in range(0, table.shape[0], step):
@@ -71,29 +71,3 @@ def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryvie
             writer.write_table(arrow.table(columns, schema=schema), step)
             yield from passed.taken()
     yield from passed.taken()
-
-
-class _Groups(io.RawIOBase):
-    """What pyarrow writes into, and what is handed on from there."""
-
-    def __init__(self) -> None:
-        self._parts: list[memoryview] = []
-        self._size = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        # pyarrow uses its memory again.
-        part = memoryview(bytes(data))
-        self._parts.append(part)
-        self._size += len(part)
-        return len(part)
-
-    def tell(self) -> int:
-        return self._size
-
-    def taken(self) -> list[memoryview]:
-        """What has been written since this was last asked for."""
-        parts, self._parts = self._parts, []
-        return parts

@@ -12,8 +12,8 @@ import numpy as np
 
 from gradcli.errors import WorkError
 from gradcli.storage.file_array import FileArray
-from gradcli.storage.formats.source import Form, Source, choose, not_understood, refuse_large
-from gradcli.storage.header import MAX_DIMENSIONS, Array, DType, Header, brief, printable
+from gradcli.storage.formats.source import Form, Source, not_understood, refuse_large
+from gradcli.storage.header import MAX_DIMENSIONS, Array, DType, Header, brief, choose, printable
 from gradcli.storage.loading import finish, receive
 from gradcli.storage.pipes import take
 
@@ -73,7 +73,7 @@ def _entries_of(source: Source) -> tuple[dict[str, Any], int]:
 def _found(source: Source) -> tuple[Header, bool]:
     """Where the tensor lies, and whether it is of bfloat16."""
     entries, size = _entries_of(source)
-    key = choose(source, list(entries), "tensor")
+    key = choose(source.name, list(entries), source.key, "tensor")
     code, shape, begin, end = _entry(source, key, entries[key])
     dtype = np.dtype("<u2" if code == _BFLOAT else _CODES[code])
     if end - begin != math.prod(shape) * dtype.itemsize:
@@ -100,10 +100,6 @@ def _entry(source: Source, key: str, entry: Any) -> tuple[str, tuple[int, ...], 
         known = ", ".join([*_CODES, _BFLOAT])
         raise WorkError(f"{source.name}: {printable(key)!r} is {brief(printable(str(code)))}; supported are {known}")
     return code, shape, begin, end
-
-
-def check(form: Form, name: str, path: str) -> None:
-    """Safetensors holds everything."""
 
 
 def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryview]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.limits import MISSING_AS_NAN
-from gradcli.storage.header import DTYPE_NAMES, Array, DType, Header, brief, listed, printable, shown, unknown_key
+from gradcli.storage.header import DTYPE_NAMES, Array, DType, Header, brief, printable, shown
 from gradcli.storage.loading import check_memory
 
 #: Shape and dtype.
@@ -62,20 +62,6 @@ def decoding(source: Source) -> Iterator[None]:
 def refuse_large(source: Source, form: Form) -> None:
     """Refuse an array that cannot be held in memory, before any of it is read."""
     check_memory(Header(source.path, form[0], form[1], False, 0))
-
-
-def choose(source: Source, names: Sequence[str], what: str = "array") -> str:
-    """The one of `names` that the key means, or the only one there is."""
-    if not names:
-        raise WorkError(f"{source.name} holds no {what}s")
-    if source.key is None:
-        if len(names) > 1:
-            hint = f"name one of them: {source.name}:{printable(names[0])}"
-            raise GradcliError(f"{source.name} holds several {what}s: {listed(names)}", hint=hint)
-        return names[0]
-    if source.key not in names:
-        raise unknown_key(source.name, what, source.key, names)
-    return source.key
 
 
 def numeric(source: Source, dtype: DType) -> DType:
