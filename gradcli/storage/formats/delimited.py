@@ -6,7 +6,8 @@ A header is a first line with something that is no number. Integers stay integer
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from gradcli.storage.formats.pieces import Pieces
 from gradcli.storage.formats.source import Form, Source, not_understood, refuse_dimensions, refuse_large
 from gradcli.storage.header import Array, DType, shown
 
+_BREAK = re.compile(rb"\r\n|\n|\r")
 # So many rows tell what the columns hold.
 _LOOKED_AT = 1000
 _FLOAT = np.dtype(np.float64)
@@ -27,16 +29,10 @@ _FLOAT = np.dtype(np.float64)
 _UNCHECKED = 1 << 20
 
 
-def look(source: Source) -> Form | None:
-    """None: only reading tells how many rows there are."""
-    return None
-
-
 def names(source: Source) -> list[str]:
     """The numeric columns, by name."""
     _, _, layout, sample = layout_of(source, next(Pieces(source), b""))
-    found = enumerate(layout.names)
-    return [name for j, name in found if _is_numeric(row[j] for _, row in sample if j < len(row))]
+    return [name for name, first in zip(layout.names, _firsts(layout, sample), strict=True) if _is_numeric(first)]
 
 
 def load(source: Source) -> Array:
@@ -54,9 +50,8 @@ def load(source: Source) -> Array:
             raise WorkError(f"{source.name} has a header and no rows")
         first += following
         start, line, layout, sample = layout_of(source, first)
-    kinds = [_is_numeric(row[j] for _, row in sample if j < len(row)) for j in range(layout.width)]
-    held = [_held(sample, j) for j in range(layout.width)]
-    columns = chosen(source, layout.names, kinds, held)
+    firsts = _firsts(layout, sample)
+    columns = chosen(source, layout.names, list(map(_is_numeric, firsts)), list(map(_held, firsts)))
     reader = Reader(source, layout, columns.columns, line)
     table = _Growing(source, len(columns.columns))
     table.add(reader.read(first[start:]))
@@ -116,38 +111,27 @@ def layout_of(source: Source, first: bytes) -> tuple[int, int, Layout, list[tupl
     if b"\0" in first:
         line = first.count(b"\n", 0, first.index(b"\0")) + 1
         not_understood(source, f"is not text: line {line} holds a NUL byte")
-    comments = 0
-    begun = first
+    begun, line = first, 1
+    names: list[str] | None = None
     # What numpy.savetxt writes before the rows.
     while begun[:1] == b"#" and (end := begun.find(b"\n") + 1) and begun[end:].strip():
-        following = begun[end:]
-        comments += 1
-        if following[:1] != b"#":
-            names = _commented_names(source, begun[1:end], following)
-            if names is not None:
-                layout = Layout(delimiter_of(ending_of(source.path), following), names)
-                return (
-                    len(first) - len(following),
-                    comments + 1,
-                    layout,
-                    _sample(source, layout, following, comments + 1),
-                )
-        begun = following
+        comment, begun = begun[1:end], begun[end:]
+        line += 1
+        if begun[:1] != b"#":
+            names = _commented_names(source, comment, begun)
     delimiter = delimiter_of(ending_of(source.path), begun)
-    rows = rows_of(source, decoded(begun), delimiter, comments + 1)
-    _, head = next(rows, (0, []))
-    if not head:
-        raise WorkError(f"{source.name} is empty")
-    if all(is_number(cell) or is_missing(cell) for cell in head):
-        layout = Layout(delimiter, [str(j) for j in range(len(head))])
-        return len(first) - len(begun), comments + 1, layout, _sample(source, layout, begun, comments + 1)
-    layout = Layout(delimiter, [cell.strip() for cell in head])
-    skipped = _lines_of_header(begun, delimiter, source)
-    at = 0
-    for _ in range(skipped):
-        at = _after_line(begun, at)
-    line = comments + 1 + skipped
-    return len(first) - len(begun) + at, line, layout, _sample(source, layout, begun[at:], line)
+    if names is None:
+        _, head = next(rows_of(source, decoded(begun), delimiter, line), (0, []))
+        if not head:
+            raise WorkError(f"{source.name} is empty")
+        names = [str(j) for j in range(len(head))]
+        if not all(is_number(cell) or is_missing(cell) for cell in head):
+            names = [cell.strip() for cell in head]
+            skipped = _lines_of_header(begun, delimiter, source)
+            breaks = [found.end() for found in islice(_BREAK.finditer(begun), skipped)]
+            begun, line = begun[breaks[-1] if len(breaks) == skipped else len(begun) :], line + skipped
+    sample = list(islice(rows_of(source, decoded(begun), delimiter, line), _LOOKED_AT))
+    return len(first) - len(begun), line, Layout(delimiter, names), sample
 
 
 def _lines_of_header(text: bytes, delimiter: str | None, source: Source) -> int:
@@ -157,12 +141,7 @@ def _lines_of_header(text: bytes, delimiter: str | None, source: Source) -> int:
     following = next(rows, None)
     if following is not None:
         return following[0] - 1
-    return len(re.findall(rb"\r\n|\n|\r", text)) + (text[-1:] not in (b"\n", b"\r"))
-
-
-def _after_line(text: bytes, at: int) -> int:
-    found = re.compile(rb"\r\n|\n|\r").search(text, at)
-    return len(text) if found is None else found.end()
+    return len(_BREAK.findall(text)) + (text[-1:] not in (b"\n", b"\r"))
 
 
 def _commented_names(source: Source, line: bytes, following: bytes) -> list[str] | None:
@@ -173,11 +152,6 @@ def _commented_names(source: Source, line: bytes, following: bytes) -> list[str]
     if len(head) != len(row) or not all(is_number(cell) or is_missing(cell) for cell in row):
         return None
     return [cell.strip() for cell in head]
-
-
-def _sample(source: Source, layout: Layout, text: bytes, line: int) -> list[tuple[int, list[str]]]:
-    rows = rows_of(source, decoded(text), layout.delimiter, line)
-    return [row for row, _ in zip(rows, range(_LOOKED_AT), strict=False)]
 
 
 def delimiter_of(ending: str, text: bytes) -> str | None:
@@ -195,21 +169,23 @@ def delimiter_of(ending: str, text: bytes) -> str | None:
 _PROBED = 1 << 16
 
 
-def _is_numeric(cells: Iterable[str]) -> bool:
+def _firsts(layout: Layout, sample: list[tuple[int, list[str]]]) -> list[tuple[int, str] | None]:
+    """The first value of each column and the line that it stands in, None where there is none."""
+    columns = (((line, row[j]) for line, row in sample if j < len(row)) for j in range(layout.width))
+    return [next((found for found in column if not is_missing(found[1])), None) for column in columns]
+
+
+def _is_numeric(first: tuple[int, str] | None) -> bool:
     """Whether a column holds numbers: its first value does, or it has none."""
-    for cell in cells:
-        if not is_missing(cell):
-            return is_number(cell)
-    return True
+    return first is None or is_number(first[1])
 
 
-def _held(sample: list[tuple[int, list[str]]], column: int) -> str:
+def _held(first: tuple[int, str] | None) -> str:
     """What a text column holds, for messages."""
-    for line, row in sample:
-        if column < len(row) and not is_missing(row[column]):
-            cell = row[column]
-            return f"text: {(cell if len(cell) <= 60 else f'{cell[:60]}…')!r} in line {line}"
-    return "no values"
+    if first is None:
+        return "no values"
+    line, cell = first
+    return f"text: {(cell if len(cell) <= 60 else f'{cell[:60]}…')!r} in line {line}"
 
 
 def check(form: Form, name: str, path: str) -> None:

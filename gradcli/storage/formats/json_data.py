@@ -15,7 +15,7 @@ from gradcli.render.json import json_pieces
 from gradcli.storage.file_array import FileArray
 from gradcli.storage.formats.columns import chosen
 from gradcli.storage.formats.pieces import LONGEST_ROW, read_some, text_of
-from gradcli.storage.formats.source import Form, Source, missing_value, refuse_large
+from gradcli.storage.formats.source import Source, missing_value, refuse_large
 from gradcli.storage.header import MAX_DIMENSIONS, Array, printable, unknown_key
 from gradcli.storage.loading import check_limit
 
@@ -26,41 +26,35 @@ _PIECE = 1 << 22
 _BLOW_UP = 4
 
 
-def look(source: Source) -> Form | None:
-    """None: only reading tells the shape."""
-    return None
-
-
 def names(source: Source) -> list[str]:
     """The fields of an object, or of the first of several; none where the file is so large that reading takes long."""
     if source.size is None or source.size > _PIECE:
         return []
-    value = _lines(source, _text(source)) if _is_lines(source) else _parse(source, _text(source))
+    value = _value(source)
     first = value[0] if isinstance(value, list) and value else value
     return list(first) if isinstance(first, dict) else []
 
 
-def _is_lines(source: Source) -> bool:
-    return ending_of(source.path).startswith((".jsonl", ".ndjson"))
+def _value(source: Source) -> Any:
+    """What the whole file holds."""
+    text = _text(source)
+    return _lines(source, text) if ending_of(source.path).startswith((".jsonl", ".ndjson")) else _parse(source, text)
 
 
 def load(source: Source) -> Array:
     """The array that the file holds under its key."""
-    text = _text(source)
-    lines = _is_lines(source)
-    value = _lines(source, text) if lines else _parse(source, text)
-    del text
-    if isinstance(value, list) and value and all(type(item) is dict for item in value):
-        return _records(source, value, lines)
-    if source.key is not None:
-        value = _field(source, value)
-        if isinstance(value, list) and value and all(type(item) is dict for item in value):
-            return _records(source._replace(key=None), value, lines)
+    value = _value(source)
+    if source.key is not None and not _are_records(value):
+        value, source = _field(source, value), source._replace(key=None)
     elif isinstance(value, dict):
         names = [printable(str(name)) for name in value]
         hint = f"name one of them: {source.path}:{names[0]}" if names else None
         raise GradcliError(f"{source.name} holds an object with {', '.join(names[:20]) or 'no fields'}", hint=hint)
-    return _array(source, value, "")
+    return _records(source, value) if _are_records(value) else _array(source, value, "")
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(item) is dict for item in value)
 
 
 def _text(source: Source) -> str:
@@ -135,7 +129,7 @@ def _field(source: Source, value: Any) -> Any:
     return value
 
 
-def _records(source: Source, records: list[dict[str, Any]], lines: bool) -> Array:
+def _records(source: Source, records: list[dict[str, Any]]) -> Array:
     """The chosen fields of records: a matrix of numbers, or one field with an array of it for each."""
     names = list(dict.fromkeys(name for record in records for name in record))
     firsts = [next((r[name] for r in records if r.get(name) is not None), None) for name in names]
@@ -145,15 +139,13 @@ def _records(source: Source, records: list[dict[str, Any]], lines: bool) -> Arra
         kinds = [not isinstance(value, dict | str) or _is_word(value) for value in firsts]
     held = [json_kind(value) for value in firsts]
     columns = chosen(source, names, kinds, held)
-    arrays = []
-    for j in columns.columns:
-        values = [record.get(names[j]) for record in records]
-        arrays.append(_array(source, values, f"{names[j]}, record "))
+    named = [names[j] for j in columns.columns]
+    arrays = [_array(source, [record.get(name) for record in records], f"{name}, record ") for name in named]
     if columns.single:
         return arrays[0]
-    for j, array in zip(columns.columns, arrays, strict=True):
+    for name, array in zip(named, arrays, strict=True):
         if array.ndim != 1:
-            raise GradcliError(f"{source.name}: the field {printable(names[j])!r} holds lists and is chosen alone")
+            raise GradcliError(f"{source.name}: the field {printable(name)!r} holds lists and is chosen alone")
     return np.stack(arrays, axis=1)
 
 
@@ -228,10 +220,6 @@ def json_kind(item: Any) -> str:
         return f"the text {item[:40]!r}"
     names = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
     return names.get(type(item), "a number")
-
-
-def check(form: Form, name: str, path: str) -> None:
-    """JSON holds everything."""
 
 
 def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryview]:
