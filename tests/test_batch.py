@@ -21,8 +21,8 @@ import pytest
 
 from gradcli.batch.items import Pattern, find_items, pattern_of
 from gradcli.batch.job import Job, Task
-from gradcli.batch.journal import Folder
-from gradcli.batch.work import UNFINISHED, Common, Worker
+from gradcli.batch.journal import UNFINISHED, Folder
+from gradcli.batch.work import Common, Worker
 from gradcli.errors import GradcliError
 from tests.command import COMMAND, Done, ended_by, environment, leftovers, process
 from tests.peak import measured

@@ -551,7 +551,7 @@ def test_what_several_threads_ask_for_at_once_is_made_once() -> None:
         all_here.wait()
         return once(7)
 
-    once = kept(2)(make)
+    once = kept(2, make)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(ask, range(4)))
     assert made == [7] and all(each is found[0] for each in found)

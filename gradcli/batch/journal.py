@@ -26,6 +26,7 @@ from gradcli.storage.together import give_names
 
 RESULTS = "results.jsonl"
 HIDDEN = ".gradcli"
+UNFINISHED = os.path.join(HIDDEN, "unfinished")
 _MORE = "more.jsonl"
 _BLOCK = 1 << 20
 # A folder that others write into is emptied so often before it is left to the next run.
@@ -43,7 +44,7 @@ class Folder:
         self.path = path
         self._beginning = os.path.join(path, "")
         self.hidden = os.path.join(path, HIDDEN)
-        self.unfinished = os.path.join(self.hidden, "unfinished")
+        self.unfinished = os.path.join(path, UNFINISHED)
         self._lock = -1
         with unable_to(f"write into the folder {shown(path)}"):
             os.makedirs(self.hidden, exist_ok=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.batch.job import Job, Outcome, Part, Task
+from gradcli.batch.journal import UNFINISHED
 from gradcli.batch.results import ItemPlan
 from gradcli.batch.small_files import ItemReader, write_new
 from gradcli.engine.native.choice import using
@@ -35,10 +36,6 @@ from gradcli.storage.target import UnwritableError
 _LONGEST_NAME = 255
 # So many kinds of items keep their plans.
 _MOST_PLANS = 64
-#: Where, within the folder of results, files lie that are not finished.
-UNFINISHED = os.path.join(".gradcli", "unfinished")
-
-
 # The roots; the files as (result, name, size) and as (temporary name, name); what is not finite.
 _Results = tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...], str | None]
 

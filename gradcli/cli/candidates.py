@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -60,11 +61,9 @@ def names(ctx: click.Context, last: str) -> list[CompletionItem]:
 
 def steps(ctx: click.Context, last: str) -> list[CompletionItem]:
     """Names of inputs, and of what the expression gives names, with commas between them."""
-    given = _given(ctx)
-    try:
-        scripts = _scripts(given[0], "steps") if given else []
-    except GradcliError:
-        scripts = []
+    scripts: Sequence[Script] = ()
+    with suppress(GradcliError):
+        scripts = _scripts(_given(ctx), "steps")
     named = [name for script in scripts for statement in script.statements for name in statement.bound]
     return _listed(last, dict.fromkeys([*_names(ctx), *named]))
 
@@ -221,22 +220,22 @@ def _undefined(before: list[str], command: str | None) -> list[str]:
 
     given = [re.split("[=:]", word, maxsplit=1)[0].strip() for word in before[1:]]
     try:
-        found = (
-            [name for script in _scripts(before[0], command) for name in free_names(script, given)] if before else []
-        )
+        found = [name for script in _scripts(before, command) for name in free_names(script, given)]
     except GradcliError:
         return []
     return [name for name in dict.fromkeys(found) if name not in given]
 
 
-def _scripts(text: str, command: str | None) -> Sequence[Script]:
-    """An expression, or the two sides of a model."""
+def _scripts(words: Sequence[str], command: str | None) -> Sequence[Script]:
+    """The expression that words begin with, or the two sides of a model."""
     from gradcli.language.importing import importing
     from gradcli.language.parse import parse
     from gradcli.optimize.model import split_model
 
     with importing(""):
+        if not words:
+            return []
         if command != "fit":
-            return [parse(text)]
-        model = split_model(text)
+            return [parse(words[0])]
+        model = split_model(words[0])
         return [model.observed, model.predicted]

@@ -117,14 +117,14 @@ def fit_command(
     places = _Destinations(outputs, predict, plot, [value.name for value in given.params])
     places.check(common.as_json)
     bounds = bounds_of(limits)
-    data = given.load(common)
+    data, params, errors, points = given.load(common)
     from gradcli.optimize.fitting import fit
 
     found = fit(
         model,
-        data.inputs,
-        data.params,
-        sigma=data.sigma,
+        data,
+        params,
+        sigma=errors,
         absolute_sigma=absolute_sigma,
         loss=loss,
         f_scale=1.0 if f_scale is None else f_scale,
@@ -133,7 +133,7 @@ def fit_command(
         max_evaluations=max_evaluations,
     )
     predicts = at or {"prediction", "band"} & places.targets.targets.keys()
-    prediction = _Prediction.of(found, data.at) if predicts else None
+    prediction = _Prediction.of(found, points) if predicts else None
     places.save(found, prediction)
     for text in () if common.quiet else found.notes:
         note(text)
@@ -159,15 +159,6 @@ def _show(found: Fit, prediction: _Prediction | None, as_json: bool) -> None:
 # What is given --------------------------------------------------------------------------------------------------------
 
 
-class _Data(NamedTuple):
-    """The same as arrays; sigma may be the name of an input."""
-
-    inputs: dict[str, Any]
-    params: dict[str, Any]
-    sigma: Any
-    at: dict[str, Any]
-
-
 class _Given(NamedTuple):
     """What the command line gives beside the model: data, parameters, sigma, and inputs to predict with."""
 
@@ -184,8 +175,8 @@ class _Given(NamedTuple):
         if [source, *(value.path for value in self.values())].count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
 
-    def load(self, common: CommonOptions) -> _Data:
-        """All of it as arrays, in a context that computes in the dtype that was asked for."""
+    def load(self, common: CommonOptions) -> tuple[dict[str, Any], dict[str, Any], Any, dict[str, Any]]:
+        """The same as arrays, in a context that computes in the dtype that was asked for; sigma may be a name."""
         from gradcli.storage.file_array import in_memory
 
         settle(common)
@@ -193,7 +184,7 @@ class _Given(NamedTuple):
         inputs = {value.name: next(arrays) for value in self.inputs}
         params = {value.name: next(arrays) for value in self.params}
         sigma = next(arrays) if isinstance(self.sigma, InputValue) else self.sigma
-        return _Data(inputs, params, sigma, {value.name: next(arrays) for value in self.at})
+        return inputs, params, sigma, {value.name: next(arrays) for value in self.at}
 
 
 def _params(starts: tuple[str, ...]) -> list[InputValue]:

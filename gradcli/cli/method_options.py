@@ -80,9 +80,7 @@ def _listed() -> str:
     lines = []
     for method in METHODS.values():
         lines.append(f"{method.name:{width}}{method.doc}")
-        usual = [
-            dashed(name) + ("" if value is None else f" {_shown(value)}") for name, value in method.options.items()
-        ]
+        usual = [dashed(name) + ("" if v is None else f" {_shown(v)}") for name, v in method.options.items()]
         lines.append(f"{'':{width}}{', '.join(usual)}")
     return "\b\nMethods, with the defaults of their options:\n" + "\n".join([f"  {line}" for line in lines])
 

@@ -200,12 +200,8 @@ class Outputs:
                 if not target.endswith(".grad"):
                     raise GradcliError(f"{target} is not computed", hint="the input is not differentiated")
                 raise GradcliError(f"{target} is None: there is no gradient to write", hint=_no_gradient(forms))
-        folders = [
-            (name, os.path.join(folder, f"{name}.npy"))
-            for folder in self.folders
-            for name in forms
-            if name not in apart
-        ]
+        names = [name for name in forms if name not in apart]
+        folders = [(name, os.path.join(folder, f"{name}.npy")) for folder in self.folders for name in names]
         return [*self.targets.items(), *folders]
 
 

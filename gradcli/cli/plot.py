@@ -178,9 +178,8 @@ def plot_of(found: Curves, width: int | None = None, height: int | None = None, 
     from gradcli.plotting.terminal import plot_text
 
     best = screen()
-    return plot_text(
-        found, best._replace(width=width or best.width, height=height or best.height, plain=plain or best.plain)
-    )
+    best = best._replace(width=width or best.width, height=height or best.height, plain=plain or best.plain)
+    return plot_text(found, best)
 
 
 def screen() -> Screen:

@@ -84,7 +84,7 @@ class _Crew:
         self.idle: list[Worker] = []
 
 
-_crew = kept(_MOST_KEPT)(_Crew)
+_crew = kept(_MOST_KEPT, _Crew)
 
 
 def do_items(run: Run, tasks: Sequence[Task]) -> Part:

@@ -101,19 +101,15 @@ def attempted(work: Callable[..., Any], *arguments: Any) -> Any:
         return WorkError("a worker does not have enough memory for its part", hint="use fewer threads on each worker")
 
 
-def kept(most: int) -> Callable[[Callable[[K], V]], Callable[[K], V]]:
-    """Keeps the last `most` results of a function; one that several threads ask for at once is made once."""
+def kept(most: int, make: Callable[[K], V]) -> Callable[[K], V]:
+    """A function that keeps the last `most` results of another; what several threads ask for at once is made once."""
+    found, lock = lru_cache(maxsize=most)(make), threading.Lock()
 
-    def keeping(make: Callable[[K], V]) -> Callable[[K], V]:
-        found, lock = lru_cache(maxsize=most)(make), threading.Lock()
+    def once(asked: K) -> V:
+        with lock:
+            return found(asked)
 
-        def once(asked: K) -> V:
-            with lock:
-                return found(asked)
-
-        return once
-
-    return keeping
+    return once
 
 
 def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done:
@@ -177,7 +173,7 @@ class _Prepared:
         return values
 
 
-_prepared = kept(_MOST_KEPT)(_Prepared)
+_prepared = kept(_MOST_KEPT, _Prepared)
 
 
 def _found(origin: Origin) -> FileArray:

@@ -101,16 +101,14 @@ def whole_lines(source: Inlet, longest: int = LONGEST_LINE) -> Iterator[bytes | 
             first = False
             refuse_foreign(shown(source.path), data, _ELSEWHERE)
             data = data.removeprefix(b"\xef\xbb\xbf")
-        end = data.find(b"\n")
-        if begun and end >= 0:
+        if begun and (end := data.find(b"\n")) >= 0:
             begun.append(data[:end])
             size += end
             yield _too_long(longest) if size > longest else b"".join(begun)
             begun.clear()
             size = 0
             data = data[end + 1 :]
-        end = data.rfind(b"\n")
-        if end >= 0:
+        if (end := data.rfind(b"\n")) >= 0:
             yield data[:end]
             data = data[end + 1 :]
         if data:
@@ -127,23 +125,17 @@ def whole_lines(source: Inlet, longest: int = LONGEST_LINE) -> Iterator[bytes | 
 def texts(data: bytes, clean: Callable[[str], str] = str.strip) -> Iterator[str | GradcliError]:
     """Lines as text, or what is wrong with one."""
     try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        yield from (_text(line, clean) for line in data.split(b"\n"))
-    else:
-        yield from map(clean, text.split("\n"))
-
-
-def _text(line: bytes, clean: Callable[[str], str]) -> str | GradcliError:
-    try:
-        return clean(line.decode())
+        yield from map(clean, data.decode().split("\n"))
     except UnicodeDecodeError as error:
-        return GradcliError(f"the line is not UTF-8 text (byte {error.start + 1})")
+        if b"\n" not in data:
+            yield GradcliError(f"the line is not UTF-8 text (byte {error.start + 1})")
+        else:
+            for line in data.split(b"\n"):
+                yield from texts(line, clean)
 
 
 def _too_long(longest: int) -> GradcliError:
-    hint = "large arrays come as .npy: --format npy"
-    return GradcliError(f"the line is longer than {longest >> 20} MB", hint=hint)
+    return GradcliError(f"the line is longer than {longest >> 20} MB", hint="large arrays come as .npy: --format npy")
 
 
 _MOST = 1 << 16

@@ -92,10 +92,7 @@ class RecordPlan:
         computed = self._compiled.many(arrays, count)
         if not all(np.isfinite(computed[k]).all() for k in self._looked_at):
             return None
-        found: list[Any] = [None] * self._count
-        for place, array in zip(self._places, computed, strict=True):
-            found[place] = array
-        return self._writer.lines(heads, found, count)
+        return self._writer.lines(heads, self._in_place(computed), count)
 
     def answer(self, head: str, arrays: Mapping[str, Any], add: Add) -> str | None:
         """Compute the answer to a record of this kind, and hand it to `add`; the caller silences NumPy's warnings.
@@ -107,13 +104,17 @@ class RecordPlan:
         if not all(map(all_finite, [computed[k] for k in self._looked_at])):
             counted = {name: count(array) for name, array in zip(self._names, computed, strict=True)}
             remark = remarked(counted, self._fail_on_nan)
-        if len(computed) < self._count:
-            found: list[Any] = [None] * self._count
-            for place, array in zip(self._places, computed, strict=True):
-                found[place] = array
-            computed = found
-        self._writer.write(head, computed, add)
+        self._writer.write(head, self._in_place(computed), add)
         return remark
+
+    def _in_place(self, computed: list[Any]) -> list[Any]:
+        """The arrays at the places of all roots, None for those that are not computed."""
+        if len(computed) == self._count:
+            return computed
+        found: list[Any] = [None] * self._count
+        for place, array in zip(self._places, computed, strict=True):
+            found[place] = array
+        return found
 
 
 class Plans:

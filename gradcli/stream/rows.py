@@ -94,9 +94,7 @@ def _named(row: list[str], columns: list[str], names: list[str]) -> dict[str, An
     if len(row) != len(columns):
         cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
         raise GradcliError(f"the row has {cells}, and the first has {len(columns)}")
-    return {
-        column: _input(cell) if column in names else _passed(cell) for column, cell in zip(columns, row, strict=True)
-    }
+    return {name: _input(cell) if name in names else _passed(cell) for name, cell in zip(columns, row, strict=True)}
 
 
 def _unnamed(row: list[str], names: list[str]) -> dict[str, Any]:
