@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.execute import threads as kept_threads
 from gradcli.engine.execute.threads import deal
 from gradcli.errors import GradcliError, WorkError
 from tests.command import call, leftovers, process, shell
@@ -181,6 +185,46 @@ def test_a_failure_does_not_hide_one_before_it() -> None:
     with pytest.raises(ValueError) as caught:
         deal(100, 2, lambda: do, 4)
     assert caught.value.args == (3,)
+
+
+def both_threads(do: Callable[[], None]) -> None:
+    """Do it once in each of two threads."""
+    both = threading.Barrier(2)
+
+    def piece(k: int) -> None:
+        both.wait(60)
+        do()
+
+    deal(2, 2, lambda: piece)
+
+
+def test_a_thread_waits_for_more_work_and_then_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    local, known = threading.local(), []
+
+    def look() -> None:
+        known.append(hasattr(local, "seen"))
+        local.seen = True
+
+    monkeypatch.setattr(kept_threads, "_WHILE", 60.0)
+    both_threads(look)
+    both_threads(look)
+    assert known == [False, False, True, True]
+    monkeypatch.setattr(kept_threads, "_WHILE", 0.0)
+    # Those that waited longer take this up, and nothing after it.
+    while kept_threads._waiting(os.getpid()):
+        both_threads(look)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    both_threads(lambda: None)
+    with warnings.catch_warnings(action="ignore"):
+        child = os.fork()
+    if not child:
+        signal.alarm(60)
+        both_threads(lambda: None)
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_a_worker_that_cannot_start() -> None:

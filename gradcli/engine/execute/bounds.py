@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.engine.execute.small import SMALL
-from gradcli.engine.native.choice import chosen, compiler_memory
+from gradcli.engine.native.choice import choosing, chosen, compiler_memory
 from gradcli.engine.plan.passes import Cut
 from gradcli.engine.plan.program import Program, work_of
 from gradcli.errors import GradcliError
@@ -32,8 +32,13 @@ class Memory(NamedTuple):
 
 
 def memory_of(program: Program, threads: int, streamed: frozenset[int], repeats: float = 0) -> Memory:
-    """What a program needs as the chosen engine runs it, for so many times as far as is known."""
-    return Memory(program.memory(threads, streamed, partial(chosen, program)), compiler_memory(program, repeats))
+    """What a program needs as the chosen engine runs it, for so many times as far as is known; asked at each run."""
+    key = threads, streamed, repeats, *choosing()
+    known = program.needs.get(key)
+    if known is None:
+        held = program.memory(threads, streamed, partial(chosen, program))
+        known = program.needs[key] = Memory(held, compiler_memory(program, repeats))
+    return known
 
 
 def check_memory(
@@ -110,6 +115,8 @@ def _held_inputs(
 
     Of the free memory nothing more is taken for those.
     """
+    if not all_of_them and all(isinstance(leaf, np.ndarray) for leaf in leaves):
+        return []
     whole = program.whole_leaves(streamed)
     found = []
     for k, leaf in enumerate(leaves):

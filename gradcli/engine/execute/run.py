@@ -197,8 +197,10 @@ class _Told:
         self.progress = progress
         self.lock = threading.Lock()
         self.done = 0
-        self.total = sum(one.traffic for stage in program.stages for one in stage.passes)
-        self.total += sum(step.node.nbytes for stage in program.stages for step in stage.whole)
+        self.total = 0
+        if progress is not None:
+            self.total += sum(one.traffic for stage in program.stages for one in stage.passes)
+            self.total += sum(step.node.nbytes for stage in program.stages for step in stage.whole)
 
     def of(self, one: Pass) -> Callable[[int], None] | None:
         """What is told of the rows that a pass has done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -40,8 +41,13 @@ def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, 
         _deal(one, values, sinks, threads, len(rows), lambda worker, k: worker.run(*rows[k]))
         return
     total = _Joined(one.sums)
-    run_groups(one, values, sinks, threads, range(group_count(one)), progress, total.add)
+    take = total.add if one.sums else _drop
+    run_groups(one, values, sinks, threads, range(group_count(one)), progress, take)
     finish_sums(one, values, [total.state])
+
+
+def _drop(k: int, state: Any) -> None:
+    """There is nothing to join."""
 
 
 class _Joined:
@@ -88,9 +94,6 @@ def run_groups(
                 progress(end - begin)
         take(k, state)
 
-    # The C library gives large freed memory back to the system, and takes page after page anew for the next temporary
-    # array, unless it has once seen a larger one come and go: then it keeps what is smaller.
-    np.empty(_WARM, np.uint8)
     _deal(one, values, sinks, threads, len(groups), do, _together(one, sinks))
 
 
@@ -105,8 +108,13 @@ def _deal(
 ) -> None:
     """Do so many pieces of a pass, each thread with a worker of its own."""
     _compile(one)
+    native = one.wholly_native
+    if not native:
+        # The C library gives large freed memory back to the system, and takes page after page anew for the next
+        # temporary array, unless it has once seen a larger one come and go: then it keeps what is smaller.
+        np.empty(_WARM, np.uint8)
     # Threads inherit what is set here.
-    with one_thread(), np.errstate(all="ignore"):
+    with nullcontext() if native else one_thread(), np.errstate(all="ignore"):
         deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)), together)
 
 

@@ -6,11 +6,20 @@ import _thread
 import itertools
 import os
 from collections.abc import Callable
-from contextvars import Context, ContextVar, copy_context
-from typing import NoReturn
+from contextvars import ContextVar, copy_context
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NoReturn
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.arguments import shown_value
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
+# Seconds that a thread waits for more work.
+_WHILE = 1.0
+#: What a thread is to do, and the lock that it gives free then.
+_Job = tuple[Callable[[], None], _thread.LockType]
 
 #: How many threads to use; None for as many as there are processors. `set_num_threads` and `--threads` set it.
 THREADS: ContextVar[int | None] = ContextVar("gradcli_threads", default=None)
@@ -104,24 +113,55 @@ def begun(work: Callable[[], None], threads: int) -> list[_thread.LockType]:
 
     `threading.Thread` would wait until each has begun, which takes as long as a block or two.
     """
-
-    def run(context: Context, ended: _thread.LockType) -> None:
-        try:
-            context.run(work)
-        finally:
-            ended.release()
+    from queue import SimpleQueue
 
     locks: list[_thread.LockType] = []
     for _ in range(threads):
         ended = _thread.allocate_lock()
         ended.acquire()
+        # The caller's context: settings made there hold there too.
+        job = partial(copy_context().run, work), ended
         try:
-            # The caller's context: settings made there hold there too.
-            _thread.start_new_thread(run, (copy_context(), ended))
-        except (RuntimeError, MemoryError):
-            break
+            _waiting(os.getpid()).pop().put(job)
+        except IndexError:
+            jobs = SimpleQueue[_Job]()
+            jobs.put(job)
+            try:
+                _thread.start_new_thread(_serve, (jobs,))
+            except (RuntimeError, MemoryError):
+                break
         locks.append(ended)
     return locks
+
+
+@lru_cache(maxsize=1)
+def _waiting(process: int) -> list[SimpleQueue[_Job]]:
+    """Where threads of this process wait for work that have done some; none of them is there after a fork."""
+    return []
+
+
+def _serve(jobs: SimpleQueue[_Job]) -> None:
+    """Work, and wait a while for more: a thread takes as long to start as a small pass."""
+    from queue import Empty
+
+    waiting = _waiting(os.getpid())
+    while True:
+        try:
+            work, ended = jobs.get(timeout=_WHILE)
+        except Empty:
+            try:
+                waiting.remove(jobs)
+            except ValueError:
+                # Some is on its way.
+                continue
+            return
+        try:
+            work()
+            # Whoever goes on may need the memory of what it holds.
+            del work
+            waiting.append(jobs)
+        finally:
+            ended.release()
 
 
 def _fail(failure: BaseException, helpers: int) -> NoReturn:

@@ -98,8 +98,9 @@ class Bound:
                     aligned_cuts.add(slot)
         text = step.text if group.past <= aligned_cuts else step.text.replace(PAST, "align 1")
         self.code, self.function = loaded(text)
-        self.memory = aligned(max(1, step.states.bytes))
-        self.address, self.state = ctypes.addressof(self.table), self.memory.ctypes.data
+        self.memory = aligned(step.states.bytes) if step.states.bytes else None
+        self.address = ctypes.addressof(self.table)
+        self.state: int = 0 if self.memory is None else self.memory.ctypes.data
         self.marks = None if step.states.marks < 0 else ctypes.c_int64.from_address(self.state + step.states.marks)
         if self.marks is not None:
             self.marks.value = 0

@@ -49,6 +49,11 @@ def _computing() -> str:
     return "numpy" if engine == "auto" and scarce else engine
 
 
+def choosing() -> tuple[str, bool]:
+    """What the choice depends on beside a request."""
+    return _computing(), _SETTLED.get()
+
+
 def set_engine(name: str) -> None:
     """Choose the engine for large tensors: "numpy", "native" (compiled loops) or "auto" (native if available).
 

@@ -89,6 +89,8 @@ class Program:
     functions: dict[str, Callable[[Sequence[Any]], list[Any]] | None] = field(default_factory=dict)
     #: The passes with native steps, by the passes that they were; made when they are first run so.
     native: dict[int, Pass] = field(default_factory=dict)
+    #: How much memory it needs, by what that depends on.
+    needs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     def held(self) -> list[Node]:
         """The nodes whose arrays are made and kept for a while, as they were before planning."""
