@@ -227,19 +227,10 @@ def _list(batch: Batch, common: CommonOptions) -> None:
 def _summary_json(summary: BatchSummary, folder: str) -> str:
     from gradcli.render.json import to_json
 
-    return to_json(
-        {
-            "items": summary.items,
-            "done": summary.done,
-            "skipped": summary.skipped,
-            "failed": summary.failed,
-            "bytes": summary.nbytes,
-            "seconds": round(summary.seconds, 6),
-            "results": f"{folder}/results.jsonl",
-            "value": None if summary.total is None else {"sum": summary.total, "mean": summary.mean},
-            "grads": summary.sums,
-        }
-    )
+    counts = {name: getattr(summary, name) for name in ("items", "done", "skipped", "failed")}
+    cost = {"bytes": summary.nbytes, "seconds": round(summary.seconds, 6), "results": f"{folder}/results.jsonl"}
+    value = None if summary.total is None else {"sum": summary.total, "mean": summary.mean}
+    return to_json({**counts, **cost, "value": value, "grads": summary.sums})
 
 
 def _summary_lines(summary: BatchSummary) -> list[str]:

@@ -49,10 +49,6 @@ def _pieces_of(text: str) -> Sequence[str]:
     return text.pieces if isinstance(text, Marked) else [text]
 
 
-def _all_painted(text: str) -> str:
-    return "".join([_painted(piece, _STYLES.get(type(piece))) for piece in _pieces_of(text)])
-
-
 # Standard error -------------------------------------------------------------------------------------------------------
 
 
@@ -141,7 +137,8 @@ def write_pages(text: str) -> None:
     before = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         colored = is_colored(stdout)
-        click.echo_via_pager(_all_painted(text) if colored else text, color=colored)
+        painted = [_painted(piece, _STYLES.get(type(piece))) for piece in _pieces_of(text)]
+        click.echo_via_pager("".join(painted) if colored else text, color=colored)
     except (OSError, ValueError):
         # No program that can be started, or quotes that do not match.
         write_text(text)

@@ -90,17 +90,13 @@ def _processes(address: str, count: int, threads: int, security: Any) -> Iterato
     # Through a pipe, which nobody else can read; it stays open, and its end tells a worker that this process is gone.
     task = json.dumps({"scheduler": address, "threads": threads, **keys}).encode() + b"\n"
     workers: list[subprocess.Popen[bytes]] = []
-    null = subprocess.DEVNULL
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     try:
         for _ in range(count):
             # Of a session of their own: an interrupt from the keyboard is for the command alone.
             worker = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=null,
-                stderr=null,
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+                command, stdin=pipe, stdout=null, stderr=null, start_new_session=True, env=environment
             )
             workers.append(worker)
             assert worker.stdin is not None

@@ -31,20 +31,11 @@ def _end_with_the_command() -> None:
 async def _work(task: dict[str, Any]) -> None:
     from distributed.security import Security
 
-    security = Security(
-        tls_ca_file=task["ca"], tls_worker_cert=task["cert"], tls_worker_key=task["key"], require_encryption=True
-    )
-    worker = without_http("Worker")(
-        task["scheduler"],
-        nthreads=task["threads"],
-        host=LOOPBACK,
-        protocol="tls://",
-        security=security,
-        memory_limit=0,
-        death_timeout=START,
-        dashboard=False,
-    )
-    async with worker:
+    keys = {"tls_ca_file": task["ca"], "tls_worker_cert": task["cert"], "tls_worker_key": task["key"]}
+    security = Security(**keys, require_encryption=True)
+    options = {"host": LOOPBACK, "protocol": "tls://", "security": security, "dashboard": False}
+    limits = {"nthreads": task["threads"], "memory_limit": 0, "death_timeout": START}
+    async with without_http("Worker")(task["scheduler"], **options, **limits) as worker:
         await worker.finished()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.errors import GradcliError, did_you_mean
+from gradcli.errors import GradcliError, counted, did_you_mean
 from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.functions_of_terms import function_rule
 from gradcli.formula.algebra.identities import FACTOR_RULES, SUM_RULES
@@ -170,9 +170,9 @@ def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
         # The vector is of the usual dtype and rounded to that of the value.
         return cast(Node(INPUT, (), {"name": wanted.vector}, node.shape, FLOAT64, False), node.dtype)
     if node.size != 1:
-        ranks = f"{node.ndim} dimension{'s' if node.ndim != 1 else ''}"
         hint = "reduce it, as in sum(...), or give --grad-output v for a vector v, or --jacobian"
-        raise GradcliError(f"the value has {ranks}: its gradient needs a vector to multiply with", hint=hint)
+        message = f"the value has {counted(node.ndim, 'dimension')}: its gradient needs a vector to multiply with"
+        raise GradcliError(message, hint=hint)
     return ones_like(node)
 
 

@@ -74,6 +74,7 @@ def as_json(script: Script, derived: Derived, wanted: Wanted) -> dict[str, Any]:
     formula: Named = derived.formula
     names = formula.names
     lengths = derived.lengths
+    shapes = {g.name: [told(n) if isinstance(n, str) else n for n in lengths.shape(g)] for g in lengths.givens}
     order = in_order([formula.result])
     ids = {form: k for k, form in enumerate(order)}
     return {
@@ -85,14 +86,7 @@ def as_json(script: Script, derived: Derived, wanted: Wanted) -> dict[str, Any]:
         "formula": text(formula),
         "statements": [{"name": n, "expression": written(code_of(f, names))} for n, f in formula.parts],
         "result": written(code_of(formula.result, names)),
-        "inputs": [
-            {
-                "name": g.name,
-                "shape": [told(n) if isinstance(n, str) else n for n in lengths.shape(g)],
-                "dtype": str(g.dtype),
-            }
-            for g in lengths.givens
-        ],
+        "inputs": [{"name": g.name, "shape": shapes[g.name], "dtype": str(g.dtype)} for g in lengths.givens],
         "notes": derived.notes,
         "undefined_where": list(derived.undefined),
         "nodes": [{"id": ids[f], "op": f.op, "arg": f.arg, "inputs": [ids[p] for p in f.parts]} for f in order],

@@ -63,7 +63,7 @@ class Answers:
 
     def _value(self, outcome: Evaluated) -> Reply:
         if _is_small_talk(outcome.value):
-            return Reply(_written(outcome.value))
+            return Reply(str(outcome.value) if isinstance(outcome.value, np.dtype) else repr(outcome.value))
         return Reply(format_tensor(self.arrays(outcome, [outcome.node()])[0], style=self.style))
 
     def grad(self, text: str) -> Reply:
@@ -141,7 +141,3 @@ def _is_small_talk(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(isinstance(item, int) for item in value)
     return value is None or isinstance(value, str | bool | np.dtype)
-
-
-def _written(value: Any) -> str:
-    return str(value) if isinstance(value, np.dtype) else repr(value)

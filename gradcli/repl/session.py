@@ -68,11 +68,8 @@ class Session(Answers):
 
     def run(self, line: str) -> Reply:
         """Carry out a line: statements, or a command that begins with a colon."""
-        return self._context.run(self._run, line)
-
-    def _run(self, line: str) -> Reply:
         with self.workspace.kept_on_failure():
-            return self._answer(line)
+            return self._context.run(self._answer, line)
 
     def _answer(self, line: str) -> Reply:
         text = line.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gradcli.formula.write.forms import Form, Named, in_order
 from gradcli.graph.op import OPS
@@ -19,32 +20,26 @@ def latex(formula: Named, ranks: Mapping[str, int], symbols: Symbols | None = No
     """A formula, then its named parts; `symbols` write the names, beside others than those of `ranks` if given."""
     symbol = symbols or Symbols([*ranks, *(name for name, _ in formula.parts)])
     roots = [formula.result, *(form for _, form in formula.parts)]
-    small = _LatexWriter(dict(ranks), formula.names, symbol)
+    small = _LatexWriter(ranks, formula.names, symbol)
     small.write(roots)
-    writer = _LatexWriter(dict(ranks), formula.names, symbol, small.done)
+    writer = _LatexWriter(ranks, formula.names, symbol, small.done)
     writer.write(roots)
     parts = [f"{symbol(name)} = {signed(writer.inner[form])}" for name, form in formula.parts]
     result = signed(writer.inner[formula.result])
     return result if not parts else rf"{result} \quad\text{{where}}\quad " + r",\quad ".join(parts)
 
 
+@dataclass(eq=False)
 class _LatexWriter:
     """Writes forms in the size of a line, or small, as in an exponent, where fractions have a slash."""
 
-    def __init__(
-        self,
-        ranks: dict[str, int],
-        names: Mapping[Form, str],
-        symbol: Symbols,
-        small: Mapping[Form, LatexPiece] | None = None,
-    ) -> None:
-        self.ranks = ranks
-        self.names = names
-        self.symbol = symbol
-        self.small = small
-        self.done: dict[Form, LatexPiece] = {}
-        #: What the forms with names are made of.
-        self.inner: dict[Form, LatexPiece] = {}
+    ranks: Mapping[str, int]
+    names: Mapping[Form, str]
+    symbol: Symbols
+    small: Mapping[Form, LatexPiece] | None = None
+    done: dict[Form, LatexPiece] = field(default_factory=dict)
+    #: What the forms with names are made of.
+    inner: dict[Form, LatexPiece] = field(default_factory=dict)
 
     def write(self, roots: Sequence[Form]) -> None:
         for form in in_order(roots):
@@ -146,9 +141,8 @@ class _LatexWriter:
         if all(text == ":" for text in shown):
             return inner._replace(rank=inner.rank + new)
         gone = sum(item.op in ("number", "unary") for item in items)
-        return LatexPiece(
-            pieces.with_index(in_brackets(inner, ATOM), ", ".join(shown)), ATOM, max(inner.rank + new - gone, 0)
-        )
+        text = pieces.with_index(in_brackets(inner, ATOM), ", ".join(shown))
+        return LatexPiece(text, ATOM, max(inner.rank + new - gone, 0))
 
 
 def _counts(form: Form) -> bool:

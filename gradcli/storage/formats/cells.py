@@ -128,21 +128,17 @@ class Reader:
         # Arrow takes hexadecimal integers and nan(…) for numbers. Single bytes are found fast.
         if any(mark in piece for mark in ((b"x", b"X") if self.dtype.kind == "i" else (b"(",))):
             return None
-        names = [f"f{j}" for j in self.columns]
-        kind = self._arrow.int64() if self.dtype.kind == "i" else self._arrow.float64()
+        names, arrow = [f"f{j}" for j in self.columns], self._arrow
+        types = dict.fromkeys(names, arrow.int64() if self.dtype.kind == "i" else arrow.float64())
+        converted = {"include_columns": names, "column_types": types, "null_values": [], "strings_can_be_null": False}
         try:
-            table = self._arrow.csv.read_csv(
-                self._arrow.BufferReader(piece),
-                self._arrow.csv.ReadOptions(autogenerate_column_names=True),
-                self._arrow.csv.ParseOptions(delimiter=self.layout.delimiter, newlines_in_values=b'"' in piece),
-                self._arrow.csv.ConvertOptions(
-                    include_columns=names,
-                    column_types=dict.fromkeys(names, kind),
-                    null_values=[],
-                    strings_can_be_null=False,
-                ),
+            table = arrow.csv.read_csv(
+                arrow.BufferReader(piece),
+                arrow.csv.ReadOptions(autogenerate_column_names=True),
+                arrow.csv.ParseOptions(delimiter=self.layout.delimiter, newlines_in_values=b'"' in piece),
+                arrow.csv.ConvertOptions(**converted),
             )
-        except (self._arrow.ArrowException, KeyError, ValueError):
+        except (arrow.ArrowException, KeyError, ValueError):
             return None
         out = np.empty((table.num_rows, len(names)), self.dtype)
         for place, name in enumerate(names):

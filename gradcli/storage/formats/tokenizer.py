@@ -13,6 +13,10 @@ import numpy as np
 
 from gradcli.storage.header import Array, DType
 
+# What `numpy.loadtxt` says beside, of a file without comments and quotes.
+_WHOLE_ROWS: dict[str, Any] = {"comment": None, "quote": None, "imaginary_unit": "j", "skiplines": 0, "max_rows": -1}
+_WHOLE_ROWS |= {"converters": None, "encoding": "ascii", "filelike": True, "byte_converters": False}
+
 
 def tokenized(rows: bytes, dtype: DType, delimiter: str | None, columns: list[int] | None) -> Array:
     """The numbers of rows, all as long as the first unless `columns` are chosen; as `numpy.loadtxt` reads them.
@@ -22,22 +26,9 @@ def tokenized(rows: bytes, dtype: DType, delimiter: str | None, columns: list[in
     read = _reader()
     if read is None:
         return np.loadtxt(rows.decode().split("\n"), dtype, None, delimiter, usecols=columns, ndmin=2)
-    found: Array = read(
-        # NumPy takes a few thousand bytes at a time, and decodes them by themselves.
-        io.BytesIO(rows) if rows.isascii() else _Text(rows.decode()),
-        delimiter=delimiter,
-        comment=None,
-        quote=None,
-        imaginary_unit="j",
-        usecols=columns,
-        skiplines=0,
-        max_rows=-1,
-        converters=None,
-        dtype=np.dtype(dtype),
-        encoding="ascii",
-        filelike=True,
-        byte_converters=False,
-    )
+    # NumPy takes a few thousand bytes at a time, and decodes them by themselves.
+    file: Any = io.BytesIO(rows) if rows.isascii() else _Text(rows.decode())
+    found: Array = read(file, delimiter=delimiter, usecols=columns, dtype=np.dtype(dtype), **_WHOLE_ROWS)
     return found
 
 
