@@ -364,3 +364,10 @@ def test_margins_are_taken_off_the_cosine() -> None:
     for first in ("a", "a*ones(3, 2)"):
         text = f"cosine_embedding_loss({first}, a + 1, t, 0.3, 'none')"
         np.testing.assert_allclose(gc.evaluate(text, {"a": a, "t": t}).value.detach().numpy(), expected, atol=1e-11)
+
+
+def test_huber_loss_has_the_dtype_of_its_input() -> None:
+    x, y = gc.tensor(np.array([1.5, -3], "f4"), requires_grad=True), gc.tensor(np.array([0.5, 1], "f8"))
+    for reduction, expected in (("mean", 2.0), ("none", [0.5, 3.5])):
+        loss = gc.huber_loss(x, y, reduction)
+        assert (loss.dtype, loss.tolist(), loss.grad_fn.name()) == ("float32", expected, "HuberLossBackward0")

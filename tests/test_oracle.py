@@ -238,6 +238,7 @@ PROMOTED = ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"]
         "x > y",
         "cumsum(x, 0)",
         "prod(x)",
+        "add(x, y, alpha=3)",
     ],
 )
 @pytest.mark.parametrize("first", PROMOTED)
@@ -254,6 +255,12 @@ def test_promotion(expression: str, first: str, second: str) -> None:
         node, _ = build(expression, arrays)
         assert f"torch.{node.dtype}" == str(expected.dtype)
         assert np.allclose(execute([node])[0], expected.numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("second", ["int64", "float16", "float32"])
+def test_alpha_is_multiplied_with_in_the_common_dtype(second: str) -> None:
+    x, y = gradcli.zeros(1, dtype="float64"), gradcli.tensor(np.array([3], second))
+    assert gradcli.add(x, y, alpha=0.1).item() == -gradcli.sub(x, y, alpha=0.1).item() == 3 * 0.1
 
 
 # Corners of single functions ------------------------------------------------------------------------------------------

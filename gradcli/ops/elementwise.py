@@ -16,7 +16,7 @@ from gradcli.errors import GradcliError, quoted
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number, kind_of
 from gradcli.graph.dtypes import BOOL
-from gradcli.graph.infer import cast
+from gradcli.graph.infer import cast, promote
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, GradFn, Op, Params, Shape
 from gradcli.ops.batching import products, sums
@@ -166,7 +166,8 @@ detach = elementwise(
 # Arithmetic -----------------------------------------------------------------------------------------------------------
 
 
-def _times(value: Any, alpha: Any) -> Any:
+def _times(value: Any, alpha: Any, other: Any) -> Any:
+    """alpha times a value that another is added to, in the dtype that both have then."""
     if isinstance(alpha, bool | int | float):
         if alpha == 1:
             return value
@@ -176,7 +177,8 @@ def _times(value: Any, alpha: Any) -> Any:
             number = node.params["number"]
             whole = isinstance(number, int) and isinstance(alpha, int)
             return number * alpha if whole else as_number(number, "other") * as_number(alpha, "alpha")
-        return apply(scaled, node, alpha)
+        common = promote((node, as_node(other)))
+        return apply(scaled, cast(node, common), bool(alpha) if common == BOOL else alpha)
     raise GradcliError(f"alpha must be a number, got {kind_of(alpha)}", argument="alpha")
 
 
@@ -186,14 +188,14 @@ def _refuse_booleans(*nodes: Node) -> None:
 
 
 def _sub(input: Any, other: Any, alpha: Any) -> Node:
-    a, b = as_node(input), as_node(_times(other, alpha))
+    a, b = as_node(input), as_node(_times(other, alpha, input))
     _refuse_booleans(a, b)
     # PyTorch has an operation of its own for a number minus a tensor.
     return apply(rsub, b, a) if a.weak and not b.weak else apply(sub, a, b)
 
 
 def _rsub(input: Any, other: Any, alpha: Any) -> Node:
-    a, b = as_node(_times(input, alpha)), as_node(other)
+    a, b = as_node(_times(input, alpha, other)), as_node(other)
     _refuse_booleans(a, b)
     return apply(rsub, a, b)
 
@@ -225,7 +227,7 @@ scaled = elementwise(
 )
 add: Op = elementwise(
     "add", np.add, args="input, other, *, alpha=1",
-    build=lambda input, other, alpha: apply(add, input, _times(other, alpha)), grad_fn=_commuted("AddBackward0"),
+    build=lambda input, other, alpha: apply(add, input, _times(other, alpha, input)), grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", batching=sums(0, 1), vjp=lambda g, out, x, y: (g, g), signs=(1, 1),
     commutative=True, symbol="+", simplify=numbers.total, cost=1.0, native=native.total, words=("plus",),
 )

@@ -125,7 +125,9 @@ def _difference_loss(
                 return _l1_loss(a, b, reduction)
             if params[parameter] <= 0:
                 raise GradcliError(f"{parameter} must be positive, got {width}", argument=parameter)
-        return make(op, (cast(a, dtype), cast(b, dtype)), params)
+        loss = make(op, (cast(a, dtype), cast(b, dtype)), params)
+        # Which PyTorch writes to a tensor like its input.
+        return cast(loss, a.dtype) if parameter == "delta" and a.is_floating else loss
 
     def of_both(out: Any, x: Any, y: Any, **width: float) -> None:
         np.subtract(x, y, out=out)
