@@ -83,7 +83,7 @@ def find_items(patterns: dict[str, Pattern]) -> Items:
     They are in the order of the first list of files, or sorted where there is none. An item that some input lacks and
     two files of one stem are errors, as is a pattern without files.
     """
-    found = {name: _by_stem(name, _files(pattern), pattern) for name, pattern in patterns.items()}
+    found = {name: _by_stem(name, _files(pattern)) for name, pattern in patterns.items()}
     lists = [name for name, pattern in patterns.items() if pattern.kind == "list"]
     stems = list(found[lists[0]]) if lists else sorted(next(iter(found.values())))
     _refuse_gaps(found)
@@ -128,7 +128,7 @@ def _listed(path: str) -> list[str]:
     return [path.removeprefix("@") for path in paths]
 
 
-def _by_stem(name: str, paths: Iterable[str], pattern: Pattern) -> dict[str, str]:
+def _by_stem(name: str, paths: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     twice: list[str] = []
     for path in paths:

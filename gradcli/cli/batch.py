@@ -43,7 +43,7 @@ Examples:
 
 
 @options.command("batch", HELP, "EXPR NAME=PATTERN...")
-@click.option("-o", "--output", "folder", metavar="OUT", type=click.Path(), help="Folder for the results.")
+@options.path("-o", "--output", "folder", metavar="OUT", text="Folder for the results.")
 @click.option(
     "--save",
     default="grads",

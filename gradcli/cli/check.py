@@ -31,18 +31,16 @@ Examples:
   gradcli check 'sum((X@w)**2)' 'X=randn(5,3)' 'w=randn(3)' --against 'w=2*X.T@X@w'
 """
 
+_TOLERANCE = click.FloatRange(min=0)
+
 
 @options.command("check", HELP)
 @options.wrt("Inputs to check, as in x,y [default: all floating-point inputs].")
 @options.number(
     "--order", "Order of the derivatives to check; each is the derivative of the one before [default: 1].", 1, 4, 1
 )
-@click.option(
-    "--atol", type=click.FloatRange(min=0), metavar="X", default=1e-7, help="Absolute tolerance [default: 1e-7]."
-)
-@click.option(
-    "--rtol", type=click.FloatRange(min=0), metavar="X", default=1e-5, help="Relative tolerance [default: 1e-5]."
-)
+@click.option("--atol", type=_TOLERANCE, metavar="X", default=1e-7, help="Absolute tolerance [default: 1e-7].")
+@click.option("--rtol", type=_TOLERANCE, metavar="X", default=1e-5, help="Relative tolerance [default: 1e-5].")
 @options.values(
     "--against",
     "Compare the gradients with FORMULA, or that of x with x=FORMULA; may be given several times.",

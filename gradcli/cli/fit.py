@@ -77,7 +77,7 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
 @options.bounds("params")
 @options.number("--max-evaluations", "Give up after N evaluations of the model [default: 10,000].", 1, default=10_000)
 @options.values("--at", "Predict at this input, also as t=0:10:200 [default: at the data]; may be given several times.")
-@click.option("--predict", metavar="PATH", type=click.Path(), help="Write the predictions of the fitted model to PATH.")
+@options.path("--predict", metavar="PATH", text="Write the predictions of the fitted model to PATH.")
 @options.picture(
     "--plot", "Plot data, model, 95 % confidence band and residuals, in the terminal or to FILE.svg or FILE.png."
 )

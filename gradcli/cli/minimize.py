@@ -6,8 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from gradcli.cli import options
 from gradcli.cli.asked import Asked, wanted_names
 from gradcli.cli.inputs import bounds_of
@@ -49,14 +47,7 @@ Examples:
 
 @options.command("minimize", HELP, cls=MethodCommand, short_help="Find the parameters that minimize EXPR.")
 @options.wrt("The parameters, as in a,b [default: the floating-point input, if there is only one].")
-@click.option(
-    "--method",
-    default="lbfgs",
-    metavar="METHOD",
-    show_default=True,
-    shell_complete=options.completed("methods"),
-    help="One of the methods above.",
-)
+@options.names("--method", "One of the methods above.", "METHOD", "methods", default="lbfgs", show_default=True)
 @options.bounds("bounds")
 @options.number("--batch-size", "Use a batch of N rows in each step.", 1)
 @options.names("--rows", "Inputs whose rows are split into batches, as in X,y; --seed determines the order.")
@@ -65,13 +56,11 @@ Examples:
     "Write a parameter, or value, to PATH (- is standard output), in the format of its extension, or as .npy; "
     "-o DIR/ writes all of them into a folder."
 )
-@click.option("--trace", metavar="FILE", type=click.Path(), help="Write a line of JSON to FILE for each step.")
+@options.path("--trace", text="Write a line of JSON to FILE for each step.")
 @options.picture(
     "--plot", "Plot the value and the norm of its gradient over the steps, in the terminal or to FILE.svg or FILE.png."
 )
-@click.option(
-    "--checkpoint", metavar="FILE", type=click.Path(), help="Save the state of the run to FILE about every second."
-)
+@options.path("--checkpoint", text="Save the state of the run to FILE about every second.")
 @options.flag("--resume", "Continue from the checkpoint of an earlier run of the same command, if there is one.")
 @options.flag("--overwrite", "Replace the checkpoint and the results of another run.")
 @options.json()

@@ -93,16 +93,21 @@ def number(
 
 
 def names(
-    name: str, text: str, metavar: str = "NAMES", kind: str = "names", into: str | None = None
+    name: str, text: str, metavar: str = "NAMES", kind: str = "names", into: str | None = None, **more: Any
 ) -> Callable[[_F], _F]:
-    """A text that is completed as names of inputs are, or as another `kind` of `candidates`."""
-    return click.option(name, into or _argument(name), metavar=metavar, shell_complete=completed(kind), help=text)
+    """A text that is completed as names of inputs are, or as another `kind` of `candidates`; with `more` for click."""
+    more = {"metavar": metavar, "shell_complete": completed(kind), **more}
+    return click.option(name, into or _argument(name), help=text, **more)
+
+
+def path(*names: str, text: str, metavar: str = "FILE", **more: Any) -> Callable[[_F], _F]:
+    """A file or folder; with `more` for click."""
+    return click.option(*names, metavar=metavar, type=click.Path(), help=text, **more)
 
 
 def output(text: str, default: str | None = None, required: bool = False) -> Callable[[_F], _F]:
     """The file that all goes to."""
-    more = _unless_none(default=default)
-    return click.option("-o", "--output", metavar="FILE", type=click.Path(), required=required, help=text, **more)
+    return path("-o", "--output", text=text, required=required, **_unless_none(default=default))
 
 
 def _argument(name: str) -> str:
@@ -175,14 +180,7 @@ per_row = names(
     "value of a row is non-scalar.",
 )
 
-_source = click.option(
-    "-f",
-    "--file",
-    "source",
-    metavar="FILE",
-    type=click.Path(),
-    help="Read the expression from FILE instead of EXPR (- is standard input).",
-)
+_source = path("-f", "--file", "source", text="Read the expression from FILE instead of EXPR (- is standard input).")
 allow_import = click.option(
     "--allow-import",
     metavar="DIR",

@@ -30,13 +30,11 @@ _WITH_RECORDS = ("output", "records", "precision", "quiet", "color")
 
 @options.command("report", HELP)
 @options.output("Write to FILE (- is standard output).", required=True)
-@click.option(
+@options.path(
     "--from",
     "records",
+    text="Show results of minimize (--json or --trace) or batch (results.jsonl) instead; may be given several times.",
     multiple=True,
-    metavar="FILE",
-    type=click.Path(),
-    help="Show results of minimize (--json or --trace) or batch (results.jsonl) instead; may be given several times.",
 )
 @options.gradients
 @options.source

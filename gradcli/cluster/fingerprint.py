@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.plan.passes import Cut, Pass, Step, Sum
+from gradcli.engine.plan.passes import Cut, Step, Sum
 from gradcli.engine.plan.program import Program
 
 
@@ -28,12 +28,12 @@ def fingerprint(program: Program) -> str:
         for one in stage.passes:
             note("pass", one.length, one.rows, one.cuts, one.shared, one.writes, one.buffers, one.transposed)
             for step in one.steps:
-                note(*_step(one, step))
+                note(*_step(step))
     note("roots", program.roots, program.shapes, sorted(program.borrowed.items()))
     return digest.hexdigest()
 
 
-def _step(one: Pass, step: Step | Sum | Cut) -> tuple[Any, ...]:
+def _step(step: Step | Sum | Cut) -> tuple[Any, ...]:
     if isinstance(step, Cut):
         return ("read", tuple(step))
     kernel = step.kernel if isinstance(step, Step) else step.accumulate.partial

@@ -41,7 +41,7 @@ class Derived(NamedTuple):
 
 def derive(script: Script, givens: Sequence[Given], wanted: Wanted) -> Derived:
     """The formula of a derivative; GradcliError where there is none."""
-    _check(script, givens, wanted)
+    _check(givens, wanted)
     lengths = Lengths(givens)
     _check_steps(script, lengths, lengths.fit(script))
     _make_square(script, lengths)
@@ -119,7 +119,7 @@ _MOST_SHOWN = 3
 SEED = "?"
 
 
-def _check(script: Script, givens: Sequence[Given], wanted: Wanted) -> None:
+def _check(givens: Sequence[Given], wanted: Wanted) -> None:
     names = {g.name: g for g in givens}
     if wanted.wrt not in names:
         hint = did_you_mean(wanted.wrt, list(names)) or f"the inputs are {', '.join(names) or 'none'}"
