@@ -54,10 +54,9 @@ def picture(drawing: Drawing, form: str, direction: str = "TB") -> tuple[bytes, 
     if form == "json":
         return (to_json(_as_data(drawing)) + "\n").encode("utf-8"), None
     text = mermaid(drawing, direction)
-    note = None
-    if len(drawing.edges) > USUAL_EDGES or len(text) > USUAL_LENGTH:
-        note = "this is more than Mermaid draws unless its maxEdges and maxTextSize are raised; DOT has no limit"
-    return text.encode("utf-8"), note
+    note = "this is more than Mermaid draws unless its maxEdges and maxTextSize are raised; DOT has no limit"
+    large = len(drawing.edges) > USUAL_EDGES or len(text) > USUAL_LENGTH
+    return text.encode("utf-8"), note if large else None
 
 
 def _as_data(drawing: Drawing) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.errors import GradcliError, counted, did_you_mean
+from gradcli.errors import GradcliError, counted
+from gradcli.evaluation.request import check_wanted
 from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.functions_of_terms import function_rule
 from gradcli.formula.algebra.identities import FACTOR_RULES, SUM_RULES
@@ -121,9 +122,7 @@ SEED = "?"
 
 def _check(givens: Sequence[Given], wanted: Wanted) -> None:
     names = {g.name: g for g in givens}
-    if wanted.wrt not in names:
-        hint = did_you_mean(wanted.wrt, list(names)) or f"the inputs are {', '.join(names) or 'none'}"
-        raise GradcliError(f"there is no input {wanted.wrt!r} to differentiate", hint=hint)
+    check_wanted(wanted.wrt, list(names))
     if names[wanted.wrt].dtype.kind != "f":
         raise GradcliError(f"the input {wanted.wrt!r} is {names[wanted.wrt].dtype} and cannot be differentiated")
     if wanted.vector is not None and wanted.vector in names:

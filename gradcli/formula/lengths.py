@@ -283,8 +283,7 @@ def completed(
     for ranks in itertools.islice(_choices(missing), _MOST_TRIED):
         lengths = Lengths([*givens, *_given(missing, ranks)])
         try:
-            lengths.fit(script)
-            value, _ = lengths.build(script, lengths.sample(0), ())
+            value = lengths.fit(script)
         except GradcliError as error:
             first = error if first is None else first
             continue

@@ -19,14 +19,15 @@ _OURS = r"(expression|native)-[0-9a-f]"
 
 def cache_folder() -> str | None:
     """Where the files are, or None where there is no place for them."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        if not os.path.isabs(base):
-            base = os.path.expanduser("~/.cache")
+    mac = sys.platform == "darwin"
+    return own_folder("", "~/Library/Caches") if mac else own_folder("XDG_CACHE_HOME", "~/.cache")
+
+
+def own_folder(variable: str, usual: str) -> str | None:
+    """Our folder in the one that a variable names, or in the usual one; None where there is no place for it."""
+    base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else variable, "")
+    if sys.platform != "win32" and not os.path.isabs(base):
+        base = os.path.expanduser(usual)
     return os.path.join(base, "gradcli") if os.path.isabs(base) else None
 
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.autodiff.vjp import gradients_of
-from gradcli.errors import GradcliError, did_you_mean, written_in
+from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.evaluation.measuring import at_hand
-from gradcli.evaluation.request import Request, leaf_of
+from gradcli.evaluation.request import Request, check_wanted, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.dtypes import BOOL, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
@@ -120,9 +120,7 @@ def drawn(name: str, x: np.ndarray, arrays: Sequence[Any], derivatives: int) -> 
 def points_of(inputs: Mapping[str, Any], wrt: str | None) -> str:
     """The name of the input that holds the points."""
     if wrt is not None:
-        if wrt not in inputs:
-            hint = did_you_mean(wrt, list(inputs)) or f"the inputs are {', '.join(inputs) or 'none'}"
-            raise GradcliError(f"there is no input {wrt!r} to plot against", hint=hint)
+        check_wanted(wrt, list(inputs), "plot against")
         return wrt
     several = [name for name, array in inputs.items() if array.size != 1]
     if not several:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 
+from gradcli.machine.own_cache import own_folder
 from gradcli.machine.regular import open_regular
 
 _KEPT = 1000
@@ -14,13 +14,8 @@ _LARGE = 1 << 20
 
 def history_path() -> str | None:
     """Where the lines are kept, or None where there is no place for them."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "")
-    else:
-        base = os.environ.get("XDG_STATE_HOME", "")
-        if not os.path.isabs(base):
-            base = os.path.expanduser("~/.local/state")
-    return os.path.join(base, "gradcli", "history") if os.path.isabs(base) else None
+    folder = own_folder("XDG_STATE_HOME", "~/.local/state")
+    return None if folder is None else os.path.join(folder, "history")
 
 
 class History:

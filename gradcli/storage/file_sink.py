@@ -265,7 +265,3 @@ class FileSink(FileArray):
     def view(self, shape: Shape) -> FileSink:
         """The same file as a sink of another shape."""
         return FileSink(self._file, self.header._replace(shape=shape))
-
-    def flat(self) -> FileSink:
-        """The same file as a sink with one dimension."""
-        return self.view((self.size,))
