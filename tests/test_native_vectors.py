@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from gradcli.engine.native.builder import VectorBuilder
-from gradcli.engine.native.processor import MachineCode, assembly, compiler_version, host, missing, object_code
+from gradcli.engine.native.processor import MachineCode, compiler_version, host, missing, object_code
 from tests.native_support import ArrayFunction, module_text, other_processors, same_bits
 
 FLOATS = [np.float32, np.float64]
@@ -273,7 +273,6 @@ def test_machine_code_is_bytes_that_can_be_loaded_again() -> None:
         first.address("nothing")
     with pytest.raises(ValueError, match="LLVM refuses the code"):
         object_code("define void @loop() {")
-    assert "mul" in assembly(text, optimize=False)
 
 
 @pytest.mark.parametrize(

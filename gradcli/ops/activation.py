@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, as_node, as_number, normalize_axis
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Blocking, Op
+from gradcli.graph.op import OPS, Blocking, Op
 from gradcli.ops.batching import products
 from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import abs_, exp, log, logical_and, tanh, to, where
@@ -217,29 +218,19 @@ def _along(op_name: str) -> Any:
         if target is not None and target.kind != "f":
             raise GradcliError(f"{op_name}() computes in floating-point numbers, not in {target}", argument="dtype")
         x = floating(input) if target is None else to(as_node(input), target)
-        op: Op = {"softmax": softmax, "log_softmax": log_softmax}[op_name]
-        return make(op, (x,), {"dim": normalize_axis(dim, x.ndim)})
+        return make(OPS[op_name], (x,), {"dim": normalize_axis(dim, x.ndim)})
 
     return build
 
 
-def _shifted(x: Any, dim: int) -> Any:
-    """The input less its maximum along a dimension, so that no exponential overflows."""
-    return x - np.maximum.reduce(x, axis=dim, keepdims=True)
-
-
-def _softmax_kernel(x: Any, dim: int) -> Any:
+def _softmax_kernel(x: Any, dim: int, log: bool = False) -> Any:
     if not x.ndim or not x.size:
-        return np.where(np.isfinite(x), x.dtype.type(1), x.dtype.type(np.nan))
-    powers = np.exp(_shifted(x, dim))
-    return powers / np.add.reduce(powers, axis=dim, keepdims=True, dtype=np.float64).astype(x.dtype)
-
-
-def _log_softmax_kernel(x: Any, dim: int) -> Any:
-    if not x.ndim or not x.size:
-        return np.where(np.isfinite(x), x.dtype.type(0), x.dtype.type(np.nan))
-    shifted = _shifted(x, dim)
-    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=dim, keepdims=True, dtype=np.float64)).astype(x.dtype)
+        return np.where(np.isfinite(x), x.dtype.type(not log), x.dtype.type(np.nan))
+    # Less the maximum, so that no exponential overflows.
+    shifted = x - np.maximum.reduce(x, axis=dim, keepdims=True)
+    powers = np.exp(shifted, out=None if log else shifted)
+    total = np.add.reduce(powers, axis=dim, keepdims=True, dtype=np.float64)
+    return shifted - np.log(total).astype(x.dtype) if log else powers / total.astype(x.dtype)
 
 
 def _lower_softmax(node: Node) -> Node | None:
@@ -247,16 +238,10 @@ def _lower_softmax(node: Node) -> Node | None:
     x, dim = node.inputs[0], node.params["dim"]
     if not x.size or not x.ndim:
         return None
-    powers = exp(x - amax(x, dim, True))
-    return powers / sum_(powers, dim, True)
-
-
-def _lower_log_softmax(node: Node) -> Node | None:
-    x, dim = node.inputs[0], node.params["dim"]
-    if not x.size or not x.ndim:
-        return None
     shifted = x - amax(x, dim, True)
-    return shifted - log(sum_(exp(shifted), dim, True))
+    powers = exp(shifted)
+    total = sum_(powers, dim, True)
+    return powers / total if node.op is softmax else shifted - log(total)
 
 
 def _total(x: Node, dim: int) -> Node:
@@ -276,9 +261,9 @@ softmax = primitive(
     latex=typeset.along, letter="p", tame=True, example=("softmax(input, 0)", "input:1"), source=numpy_sources.SOFTMAX,
 )
 log_softmax = primitive(
-    "log_softmax", _log_softmax_kernel, family="activation", args="input, dim, dtype=None", build=_along("log_softmax"),
-    torch="log_softmax", vjp=lambda g, out, x, dim: (g - exp(out) * _total(g, dim),),
-    doc="The logarithm of softmax, without overflow.", blocking=Blocking(except_along, lower=_lower_log_softmax),
+    "log_softmax", partial(_softmax_kernel, log=True), family="activation", args="input, dim, dtype=None",
+    build=_along("log_softmax"), torch="log_softmax", vjp=lambda g, out, x, dim: (g - exp(out) * _total(g, dim),),
+    doc="The logarithm of softmax, without overflow.", blocking=Blocking(except_along, lower=_lower_softmax),
     formula=arithmetic.call_or_number(0), text=spelling.real, latex=typeset.along,
     example=("log_softmax(input, 0)", "input:1"), source=numpy_sources.LOG_SOFTMAX,
 )

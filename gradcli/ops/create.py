@@ -64,12 +64,9 @@ def _full(size: Any, fill_value: Any, dtype: Any) -> Node:
     return _filled(_shape(size), fitted(fill_value, target).item(), target)
 
 
-def _like(value: float) -> Any:
-    def build(input: Any, dtype: Any) -> Node:
-        x = as_node(input)
-        return _filled(x.shape, value, to_dtype(dtype) or x.dtype)
-
-    return build
+def _like(input: Any, value: float, dtype: Any) -> Node:
+    x = as_node(input)
+    return _filled(x.shape, value, to_dtype(dtype) or x.dtype)
 
 
 def _full_like(input: Any, fill_value: Any, dtype: Any) -> Node:
@@ -215,12 +212,12 @@ full = composite(
     latex=lambda w, form, parts: pieces.to_rank(parts[1], len(form.parts[0].parts)), numpy="full",
 )
 ones_like = composite(
-    "ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor.",
-    latex=lambda w, form, parts: pieces.ones(parts[0].rank), numpy="ones_like",
+    "ones_like", lambda input, dtype: _like(input, 1, dtype), args="input, *, dtype=None", family="create",
+    doc="Ones in the shape of a tensor.", latex=lambda w, form, parts: pieces.ones(parts[0].rank), numpy="ones_like",
 )
 zeros_like = composite(
-    "zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor.",
-    latex=typeset.zeros_like, numpy="zeros_like",
+    "zeros_like", lambda input, dtype: _like(input, 0, dtype), args="input, *, dtype=None", family="create",
+    doc="Zeros in the shape of a tensor.", latex=typeset.zeros_like, numpy="zeros_like",
 )
 full_like = composite(
     "full_like", _full_like, args="input, fill_value, *, dtype=None", family="create",

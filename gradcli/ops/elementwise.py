@@ -241,7 +241,8 @@ rsub = elementwise(
     "rsub", args="input, other, *, alpha=1", dtype="number", build=_rsub, doc="Difference, `other - alpha*input`.",
     batching=sums(0, 1), signs=(-1, 1),
     into=lambda out, x, y: np.subtract(y, x, out=out), grad_fn=weak_aware("RsubBackward0", "RsubBackward1"),
-    vjp=lambda g, out, x, y: (-g, g), simplify=numbers.reverse_difference, native=lambda v, x, y: y - x,
+    vjp=lambda g, out, x, y: (-g, g), native=lambda v, x, y: y - x,
+    simplify=lambda s, op, inputs, params: s.call("sub", *inputs[::-1]),
 )
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",

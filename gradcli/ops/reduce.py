@@ -520,8 +520,7 @@ def _first_extreme(extreme: Any, arg: Any) -> Any:
 def _first_extreme_vjp(g: Any, out: Any, x: Node, dim: tuple[int, ...], keepdim: bool) -> tuple[Node]:
     if not dim:
         return (g.values,)
-    places = call("arange", x.shape[dim[0]])
-    places = reshape(places, tuple(-1 if k == dim[0] else 1 for k in range(x.ndim)))
+    places = reshape(call("arange", x.shape[dim[0]]), tuple(-1 if k == dim[0] else 1 for k in range(x.ndim)))
     here = eq(places, restore(out.indices, x, dim, keepdim))
     return (where(here, restore(g.values, x, dim, keepdim), 0),)
 
@@ -627,10 +626,9 @@ _SHORT = 32
 
 
 def _recurrence_kernel(b: Any, a: Any, dim: int, reverse: bool) -> Any:
-    wide = np.float64
     order = slice(None, None, -1 if reverse else 1)
-    y = np.array(np.moveaxis(b, dim, 0)[order], wide, order="C")
-    factors = np.moveaxis(np.broadcast_to(a, b.shape), dim, 0)[order].astype(wide, order="C")
+    y = np.array(np.moveaxis(b, dim, 0)[order], np.float64, order="C")
+    factors = np.moveaxis(np.broadcast_to(a, b.shape), dim, 0)[order].astype(np.float64, order="C")
     if len(y):
         _recur(y.reshape(len(y), -1), factors.reshape(len(y), -1))
     return np.moveaxis(y[order], 0, dim).astype(b.dtype)

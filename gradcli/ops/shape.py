@@ -139,10 +139,7 @@ flatten = composite(
 def _squeeze(input: Any, dim: Any) -> Node:
     x = as_node(input)
     # No dimension is named by an empty list, unlike for reductions.
-    if dim is None:
-        axes: Sequence[int] = range(x.ndim)
-    else:
-        axes = () if isinstance(dim, list | tuple) and not dim else normalize_axes(dim, x.ndim)
+    axes = () if isinstance(dim, list | tuple) and not dim else normalize_axes(dim, x.ndim)
     keep = tuple(n for k, n in enumerate(x.shape) if k not in axes or n != 1)
     number = 0 if dim is None else 2 if isinstance(dim, list | tuple) else 1
     return make(squeeze, (x,), {"shape": keep, "name": f"SqueezeBackward{number}"})

@@ -222,7 +222,8 @@ def _example(op: Op, call: Call) -> list[str]:
             continue
         names = {id(tensor): letter for tensor, letter in zip(tensors, "xyzuvwabc", strict=False)}
         lines = [">>> gc.manual_seed(0)"] if op.draws or printed != again else []
-        used = [k for k, tensor in enumerate(tensors) if any(tensor is a for a in _flat([*args, *words.values()]))]
+        given = [a for v in (*args, *words.values()) for a in (v if isinstance(v, list | tuple) else [v])]
+        used = [k for k, tensor in enumerate(tensors) if any(tensor is a for a in given)]
         for k in used:
             tracked = any(x.requires_grad for x in (answer if isinstance(answer, tuple) else (answer,)))
             flag = ", requires_grad=True" if k == 0 and tracked else ""
@@ -234,14 +235,6 @@ def _example(op: Op, call: Call) -> list[str]:
         call_text = f"{texts[0]}.{op.name}({', '.join(texts[1:])})" if method else f"gc.{op.name}({', '.join(texts)})"
         return [*lines, f">>> {call_text}", *printed.split("\n")]
     return []
-
-
-def _flat(values: Sequence[Any]) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, list | tuple):
-            yield from value
-        else:
-            yield value
 
 
 def _written(value: Any, names: dict[int, str]) -> str:

@@ -113,12 +113,6 @@ def object_code(text: str, processor: Processor | None = None, optimize: bool = 
     return bytes(machine.emit_object(_optimized(text, machine, optimize)))
 
 
-def assembly(text: str, processor: Processor | None = None, optimize: bool = True) -> str:
-    """The same for people."""
-    machine = _target_machine(processor or host())
-    return machine.emit_assembly(_optimized(text, machine, optimize))
-
-
 class MachineCode:
     """Loaded object code, which stays in memory as long as this object does."""
 

@@ -57,15 +57,16 @@ def _to_whole_numbers(out: Any, x: Any, y: Any) -> None:
     np.bitwise_or(target, np.bitwise_and(sign, np.negative(odd.view(np.int8))), out=target)
 
 
-def _steps(*ufuncs: np.ufunc, at_minus_infinity: float | None = None) -> Into:
+def _steps(first: np.ufunc, *others: np.ufunc, at_minus_infinity: float | None = None) -> Into:
     """Functions applied one after the other, the second operand being the base.
 
     Minus infinity is the one negative base whose half-way powers are defined, but not by the root.
     """
 
     def run(out: Any, x: Any) -> None:
-        for k, ufunc in enumerate(ufuncs):
-            ufunc(*(out if k else x, x)[: ufunc.nin], out=out)
+        first(x, out=out)
+        for ufunc in others:
+            ufunc(out, x, out=out) if ufunc.nin == 2 else ufunc(out, out=out)
         if at_minus_infinity is not None and np.any(places := np.equal(x, -np.inf)):
             np.copyto(out, at_minus_infinity, where=places)
 
@@ -77,14 +78,14 @@ inverse_root = _steps(np.sqrt, np.reciprocal)
 _SHORT: dict[float, Into] = {
     0.0: lambda out, x: out.fill(1),
     1.0: np.copyto,
-    2.0: _steps(np.square),
+    2.0: lambda out, x: np.square(x, out=out),
     3.0: _steps(np.square, np.multiply),
     4.0: _steps(np.square, np.square),
-    -1.0: _steps(np.reciprocal),
+    -1.0: lambda out, x: np.reciprocal(x, out=out),
     -2.0: _steps(np.square, np.reciprocal),
     # In this order nothing overflows before the result does.
     -3.0: _steps(np.square, np.reciprocal, np.divide),
-    0.5: _steps(np.sqrt),
+    0.5: lambda out, x: np.sqrt(x, out=out),
     -0.5: inverse_root,
     1.5: _steps(np.sqrt, np.multiply, at_minus_infinity=np.inf),
     -1.5: _steps(np.sqrt, np.reciprocal, np.divide, at_minus_infinity=0.0),

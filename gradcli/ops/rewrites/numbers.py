@@ -128,10 +128,6 @@ def difference(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> 
     return None
 
 
-def reverse_difference(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
-    return s.call("sub", inputs[1], inputs[0])
-
-
 def square(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
     # The kernel computes a square in the same way.
     x, exponent = inputs[0], number_of(inputs[1])
