@@ -43,9 +43,7 @@ def local_derivative(
     """
     roots = readable(results, whole)
     algebra = Algebra(FACTOR_RULES, function_rule, SUM_RULES)
-    found: NodeTerm | None = None
-    if len(roots) == 1:
-        found = _without_gradient(algebra, roots[0], x)
+    found = _without_gradient(algebra, roots[0], x) if len(roots) == 1 else None
     product = found is None
     named_gradients = {name: _arriving(root, name) for name, root in zip(gradients, roots, strict=True)}
     if found is None:

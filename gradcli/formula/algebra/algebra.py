@@ -21,12 +21,7 @@ _Powers = dict[tuple[Term, Labels], Fraction]
 class Algebra(Products):
     """Makes terms in their normal form. The rules are those of `gradcli.formula.algebra.identities`."""
 
-    def __init__(
-        self,
-        factor_rules: Sequence[Rule] = (),
-        function_rule: FunctionRule | None = None,
-        sum_rules: Sequence[SumRule] = (),
-    ) -> None:
+    def __init__(self, factor_rules: Sequence[Rule], function_rule: FunctionRule, sum_rules: Sequence[SumRule]) -> None:
         super().__init__(factor_rules)
         self._function_rule = function_rule
         self._sum_rules = sum_rules
@@ -139,10 +134,8 @@ class Algebra(Products):
 
     def fn(self, name: str, args: Sequence[Open], params: tuple[Any, ...] = ()) -> Open:
         """A function element by element, at all labels of its arguments."""
-        found = None if self._function_rule is None else self._function_rule(self, name, args, params)
-        if found is not None:
-            return found
-        return self.at_labels("fn", (name, params), [Factor(*a, ONE) for a in args])
+        found = self._function_rule(self, name, args, params)
+        return found or self.at_labels("fn", (name, params), [Factor(*a, ONE) for a in args])
 
 
 def _factors_of(part: Factor) -> _Powers:

@@ -20,7 +20,7 @@ Rule = Callable[[Any, list[Factor], set[int]], tuple[Fraction, list[Factor]] | N
 class Products:
     """Makes terms, each once, and products of them."""
 
-    def __init__(self, factor_rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, factor_rules: Sequence[Rule]) -> None:
         self._known: dict[Any, Term] = {}
         self._labels = 0
         self._symmetric: dict[Term, bool] = {}

@@ -18,7 +18,6 @@ def jacobian_of(
     algebra: Algebra, product: NodeTerm, shape: tuple[Size, ...], seed_shape: tuple[Size, ...]
 ) -> tuple[NodeTerm, tuple[Size, ...], bool]:
     """The Jacobian from its product with the vector "?": its value, its shape, and whether it is only the diagonal."""
-    rank = len(shape)
     if any(len(group) > 1 for group in product.axes):
         raise GradcliError(_NONE, hint=_HINT)
     if value_of(product.term) == 0:
@@ -27,13 +26,10 @@ def jacobian_of(
         return NodeTerm(product.term, ((),) * len(full)), full, diagonal
     if not seed_shape:
         return _without_scalar(algebra, product), shape, True
-    columns = [algebra.fresh() for _ in range(rank)]
-    names = [0] * product.term.rank
-    for k, group in enumerate(product.axes):
-        for own in group:
-            names[own] = columns[k]
+    columns = [algebra.fresh() for _ in shape]
+    names = {own: column for column, group in zip(columns, product.axes, strict=True) for own in group}
     rows = [algebra.fresh() for _ in seed_shape]
-    addends = _addends(algebra, product.term, tuple(names))
+    addends = _addends(algebra, product.term, tuple([names[k] for k in range(product.term.rank)]))
     parts = [_without_vector(factor, addend) for factor, addend in addends]
     if seed_shape == shape and all(labels == tuple(columns) for _, _, labels in parts):
         total = algebra.add([(1, algebra.prod(number, factors, {*columns})) for number, factors, _ in parts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -251,10 +252,7 @@ class Named(NamedTuple):
 def named(root: Form, taken: Collection[str]) -> Named:
     """Give names to what occurs more than once."""
     order = in_order([root])
-    uses: dict[Form, int] = {}
-    for form in order:
-        for part in form.parts:
-            uses[part] = uses.get(part, 0) + 1
+    uses = Counter(part for form in order for part in form.parts)
     sizes: dict[Form, int] = {}
     chosen: list[Form] = []
     for form in order:

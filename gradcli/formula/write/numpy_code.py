@@ -24,11 +24,10 @@ def function(formula: Named, title: str, parameters: Sequence[str], name: str = 
     body = [f"    {names[form]} = {written(code_of(form, names))}" for form in translated[:-1]]
     result = written(code_of(translated[-1], names))
     sources = [op.source for key, op in OPS.items() if op.source and key == op.name and op in writer.helpers]
-    imports = ["import math"] if any("math." in source for source in sources) else []
-    head = "\n".join([*imports, *(["", "import numpy as np"] if imports else ["import numpy as np"])])
+    standard = "import math\n\n" if any("math." in source for source in sources) else ""
     listed = ", ".join(_python_name(p) for p in parameters)
     main = "\n".join([f"# {title}", f"def {name}({listed}):", *body, f"    return {result}"])
-    return "\n\n\n".join([head, *sources, main])
+    return "\n\n\n".join([f"{standard}import numpy as np", *sources, main])
 
 
 def _python_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import reduce
 
 from gradcli.formula.algebra.terms import ONE, Factor, Labels, Term, value_of
 from gradcli.formula.write.contraction import Contraction, Item, ItemPower, complexity
@@ -134,10 +135,8 @@ class ProductWriter:
 
     def _chain(self, factors: list[Form]) -> Form:
         """A number times factors; real ones first, since a fraction of an integer is rounded to float32."""
-        result = factors[0]
-        for factor in sorted(factors[1:], key=lambda form: form.kind in (BOOLEAN, EXACT)):
-            result = self.forms.mul(result, factor)
-        return result
+        number, *rest = factors
+        return reduce(self.forms.mul, sorted(rest, key=lambda form: form.kind in (BOOLEAN, EXACT)), number)
 
     def _spread(self, side: _Side, order: Labels) -> list[Form]:
         """Factors of equal labels together, broadcast to the whole order."""
