@@ -218,31 +218,31 @@ MAXIMUM = by_ufunc(np.maximum, lanes=lanes_of(lowest, lambda v, a, b: v.maximum(
 MINIMUM = by_ufunc(np.minimum, lanes=lanes_of(highest, lambda v, a, b: v.minimum(a, b)))
 
 
-def _powers(arrays: list[Any], params: dict[str, Any], start: int) -> State:
-    x, p = arrays[0], params["p"]
-    dim, keepdim = params["dim"], params["keepdim"]
+def norm_terms(x: Any, p: float) -> Any:
+    """What a norm is the sum of, or the extreme."""
     size = np.abs(x).astype(np.float64)
-    if math.isinf(p):
-        return (np.maximum if p > 0 else np.minimum).reduce(size, axis=dim, keepdims=keepdim), p
-    if p not in (1, 2):
-        size = np.not_equal(size, 0).astype(np.float64) if p == 0 else size**p
-    elif p == 2:
+    if p == 0:
+        return np.not_equal(size, 0).astype(np.float64)
+    if p == 2:
         size *= size
-    return sum_wide(size, dim, keepdim), p
+    return size if p in (1, 2) or math.isinf(p) else size**p
+
+
+def norm_of(total: Any, p: float) -> Any:
+    """The norm whose terms come to this."""
+    return np.sqrt(total) if p == 2 else total if p in (0, 1) or math.isinf(p) else total ** (1 / p)
+
+
+def _powers(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+    terms, p, dim, keepdim = norm_terms(arrays[0], params["p"]), params["p"], params["dim"], params["keepdim"]
+    if math.isinf(p):
+        return (np.maximum if p > 0 else np.minimum).reduce(terms, axis=dim, keepdims=keepdim), p
+    return sum_wide(terms, dim, keepdim), p
 
 
 def _merge_powers(a: State, b: State) -> State:
     combine = np.add if not math.isinf(a[1]) else np.maximum if a[1] > 0 else np.minimum
     return combine(a[0], b[0]), a[1]
-
-
-def _root(state: State, node: Node) -> Any:
-    total, p = state
-    if p == 2:
-        total = np.sqrt(total)
-    elif p not in (0, 1) and not math.isinf(p):
-        total = total ** (1 / p)
-    return np.asarray(total).astype(node.dtype)
 
 
 def _norm_lanes(node: Node) -> Lanes:
@@ -272,7 +272,9 @@ def _norm_lanes(node: Node) -> Lanes:
     )
 
 
-NORM = Accumulate(_powers, _merge_powers, _root, _norm_lanes)
+NORM = Accumulate(
+    _powers, _merge_powers, lambda state, node: np.asarray(norm_of(*state)).astype(node.dtype), _norm_lanes
+)
 
 
 def first_extreme(extreme: Any, arg: Any) -> Accumulate:

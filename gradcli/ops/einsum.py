@@ -152,18 +152,13 @@ def _contract(nodes: list[Node], kept: int) -> Node:
     waiting = {d: sum(n.shape[d] != 1 for n in nodes) for d in range(kept, nodes[0].ndim)}
     result = nodes[0]
     for other in nodes[1:]:
-        summed, alone, alone_other = [], [], []
-        for d in waiting:
-            if result.shape[d] != 1 and other.shape[d] != 1:
-                waiting[d] -= 1
-                if waiting[d] == 1:
-                    summed.append(d)
-            elif waiting[d] == 1 and result.shape[d] != 1:
-                alone.append(d)
-            elif waiting[d] == 1 and other.shape[d] != 1:
-                alone_other.append(d)
-        for d in (*summed, *alone, *alone_other):
-            waiting[d] = 0
+        both = [d for d in waiting if result.shape[d] != 1 and other.shape[d] != 1]
+        waiting |= {d: waiting[d] - 1 for d in both}
+        last = [d for d in waiting if waiting[d] == 1]
+        summed = [d for d in last if d in both]
+        alone = [d for d in last if d not in both and result.shape[d] != 1]
+        alone_other = [d for d in last if d not in both and other.shape[d] != 1]
+        waiting |= dict.fromkeys((*summed, *alone, *alone_other), 0)
         result = sum_(result, alone, True) if alone else result
         other = sum_(other, alone_other, True) if alone_other else other
         result = _pair(result, other, summed)

@@ -129,17 +129,11 @@ def _logsumexp(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
 
 
 def _norm(x: Any, dim: Any, keepdim: Any, axis_given: bool, p: float) -> Any:
-    size = np.abs(x).astype(np.float64)
-    if p == 0:
-        return np.add.reduce(size != 0, axis=dim, keepdims=keepdim, dtype=np.float64).astype(x.dtype)
+    terms = accumulators.norm_terms(x, p)
     if math.isinf(p):
         extreme = np.maximum if p > 0 else np.minimum
-        return (extreme.reduce(size, axis=dim, keepdims=keepdim, initial=0.0 if p > 0 else np.inf)).astype(x.dtype)
-    if p == 1:
-        return np.add.reduce(size, axis=dim, keepdims=keepdim).astype(x.dtype)
-    if p == 2:
-        return np.sqrt(np.add.reduce(size * size, axis=dim, keepdims=keepdim)).astype(x.dtype)
-    return (np.add.reduce(size**p, axis=dim, keepdims=keepdim) ** (1 / p)).astype(x.dtype)
+        return (extreme.reduce(terms, axis=dim, keepdims=keepdim, initial=0.0 if p > 0 else np.inf)).astype(x.dtype)
+    return accumulators.norm_of(np.add.reduce(terms, axis=dim, keepdims=keepdim), p).astype(x.dtype)
 
 
 def _extreme(ufunc: Any) -> Any:

@@ -117,22 +117,15 @@ def fraction(out: Any, x: Any) -> None:
 def lerp(out: Any, a: Any, b: Any, w: Any) -> None:
     """`a + w*(b - a)`, in two forms so that the ends are met exactly."""
     near = np.less(np.absolute(w), 0.5)
-    if not w.ndim and near:
-        np.subtract(b, a, out=out)
-        np.multiply(out, w, out=out)
-        np.add(out, a, out=out)
-        return
-    far = scratch(out)
-    np.subtract(b, a, out=far)
-    if w.ndim:
+    far = np.subtract(b, a, out=scratch(out) if w.ndim or not near else out)
+    if w.ndim or near:
         np.multiply(far, w, out=out)
         np.add(out, a, out=out)
-    np.multiply(far, np.subtract(1, w), out=far)
-    if not w.ndim:
-        np.subtract(b, far, out=out)
-        return
-    np.subtract(b, far, out=far)
-    select(out, near, out, far)
+    if w.ndim or not near:
+        np.multiply(far, np.subtract(1, w), out=far)
+        np.subtract(b, far, out=far if w.ndim else out)
+    if w.ndim:
+        select(out, near, out, far)
 
 
 def xlogy(out: Any, x: Any, y: Any) -> None:
