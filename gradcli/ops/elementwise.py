@@ -211,12 +211,7 @@ def _div(input: Any, other: Any, rounding_mode: str | None) -> Node:
 
 def _commuted(name: str) -> GradFn:
     """`2 + x` is recorded by PyTorch as `x + 2`: the tensor's edge comes first."""
-
-    def grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
-        a, b = node.inputs
-        return name, (b, a) if a.weak and not b.weak else (a, b)
-
-    return grad_fn
+    return lambda node: (name, node.inputs[::-1] if node.inputs[0].weak and not node.inputs[1].weak else node.inputs)
 
 
 # The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.

@@ -52,14 +52,6 @@ def count(x: Node, dim: Sequence[int]) -> int:
     return math.prod(x.shape[d] for d in dim)
 
 
-def _infer(dtype: Callable[[np.dtype], np.dtype]) -> Any:
-    def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-        x = inputs[0]
-        return reduced_shape(x.shape, params["dim"], params["keepdim"]), dtype(x.dtype)
-
-    return infer
-
-
 def reduction(
     name: str, kernel: Callable[..., Any], *, args: str = ARGS, result: Callable[[np.dtype], np.dtype] = lambda d: d,
     floating: bool = False, nonempty: bool = False, accumulate: Accumulate | None = None, lower: Any = None, **row: Any,
@@ -67,11 +59,14 @@ def reduction(
     """A row that reduces `dim`; `floating` refuses integers, `nonempty` refuses to reduce no elements."""
     usual: Row = {
         "build": lambda input, dim, keepdim: reduce_node(op, input, dim, keepdim, floating, nonempty),
+        "infer": lambda inputs, params: (
+            reduced_shape(inputs[0].shape, params["dim"], params["keepdim"]), result(inputs[0].dtype)
+        ),
         "blocking": Blocking(kept, over_dims if accumulate is not None else None, accumulate, lower),
         "text": spelling.reduced,
         "formula": reductions.reduction(),
     }
-    op: Op = primitive(name, kernel, _infer(result), family="reduction", args=args, **{**usual, **row})
+    op: Op = primitive(name, kernel, family="reduction", args=args, **{**usual, **row})
     return op
 
 

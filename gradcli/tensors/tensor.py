@@ -27,6 +27,16 @@ if TYPE_CHECKING:
     from gradcli.tensors.callable import Function
 
 
+def _attribute(name: str, doc: str) -> property:
+    """An operation that is written without brackets."""
+
+    def applied(self: Tensor) -> Tensor:
+        return call(OPS[name], self)
+
+    applied.__doc__ = doc
+    return property(applied)
+
+
 class Tensor(Elements):
     """A multidimensional array that can track the operations applied to it.
 
@@ -82,25 +92,10 @@ class Tensor(Elements):
         node, _ = shown(self.node)
         return None if node is None else GradFn(node, tensor_of)
 
-    @property
-    def T(self) -> Tensor:  # noqa: N802  (PyTorch's name)
-        """All dimensions in reverse order."""
-        return call(OPS["T"], self)
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802  (PyTorch's name)
-        """The last two dimensions exchanged."""
-        return call(OPS["mT"], self)
-
-    @property
-    def H(self) -> Tensor:  # noqa: N802  (PyTorch's name)
-        """The dimensions of a matrix exchanged."""
-        return call(OPS["H"], self)
-
-    @property
-    def mH(self) -> Tensor:  # noqa: N802  (PyTorch's name)
-        """The last two dimensions exchanged."""
-        return call(OPS["mH"], self)
+    T = _attribute("T", "All dimensions in reverse order.")
+    mT = _attribute("mT", "The last two dimensions exchanged.")  # noqa: N815  (PyTorch's names)
+    H = _attribute("H", "The dimensions of a matrix exchanged.")
+    mH = _attribute("mH", "The last two dimensions exchanged.")  # noqa: N815
 
     @property
     def data(self) -> Tensor:
