@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, did_you_mean
@@ -71,6 +71,10 @@ class Task(NamedTuple):
     number: int
     stem: str
     paths: tuple[str, ...]
+
+
+#: Items in pieces of neighbours.
+Chunks = Iterator[Sequence[Task]]
 
 
 class Outcome(NamedTuple):

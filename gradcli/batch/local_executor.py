@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
 
-from gradcli.batch.job import Job, Part, Task
+from gradcli.batch.job import Chunks, Job, Part, Task
 from gradcli.batch.work import Common, Worker
 from gradcli.engine.execute.threads import begun
 from gradcli.errors import WorkError
@@ -27,9 +27,7 @@ class Executor(Protocol):
     ends. Closing the iterator ends the work. `Worker.do` is what does a chunk; all that goes in and out can be pickled.
     """
 
-    def parts(
-        self, job: Job, chunks: Iterator[Sequence[Task]], stopped: threading.Event
-    ) -> Generator[Part, None, None]: ...
+    def parts(self, job: Job, chunks: Chunks, stopped: threading.Event) -> Generator[Part, None, None]: ...
 
 
 @dataclass
@@ -38,9 +36,7 @@ class Threads:
 
     count: int
 
-    def parts(
-        self, job: Job, chunks: Iterator[Sequence[Task]], stopped: threading.Event
-    ) -> Generator[Part, None, None]:
+    def parts(self, job: Job, chunks: Chunks, stopped: threading.Event) -> Generator[Part, None, None]:
         """See `Executor`."""
         ahead = 2 * self.count if job.accumulate else _AHEAD
         common = Common(job)

@@ -6,14 +6,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from gradcli.batch import manifest
 from gradcli.batch.items import Items
-from gradcli.batch.job import Job, Outcome, Part, Task
+from gradcli.batch.job import Chunks, Job, Outcome, Part, Task
 from gradcli.batch.journal import Folder, Journal
 from gradcli.batch.local_executor import Executor
 from gradcli.batch.manifest import Finished
@@ -117,7 +117,7 @@ class Batch:
     def _task(self, index: int) -> Task:
         return Task(index, self.items.stems[index], self.items.paths(index))
 
-    def chunks(self, kept: Finished) -> Iterator[Sequence[Task]]:
+    def chunks(self, kept: Finished) -> Chunks:
         """What is left to do, in pieces of neighbours."""
         start = kept.first
         for end in self.ends(start):

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from gradcli.storage.file_array import FileArray
     from gradcli.storage.together import Together
 
-Shape = tuple[int, ...]
+# Shape and dtype of a result, those of several by name, and names with paths.
+Form = tuple[tuple[int, ...], Any]
+Forms = dict[str, Form]
+Items = list[tuple[str, str]]
 
 # Results of more bytes are written while they are computed.
 _LARGE = 64 << 20
@@ -98,7 +101,7 @@ class Outputs:
                         raise WorkError(f"cannot create the folder {folder}: {parent} is not writable")
 
     @contextlib.contextmanager
-    def opened(self, forms: dict[str, tuple[Shape, Any]], summary: bool, tallies: Tallies) -> Iterator[Opened]:
+    def opened(self, forms: Forms, summary: bool, tallies: Tallies) -> Iterator[Opened]:
         """Places for results of the given shapes and dtypes, written wholly when the block ends well, or not at all.
 
         With `summary`, large results that go nowhere else are kept only as far as their print shows them. `tallies`
@@ -128,14 +131,12 @@ class Outputs:
                     sinks[name] = Several([edges], Tally()) if tallies.all else edges
                 yield Opened(sinks, [item for item in items if item not in streamed], files, held)
 
-    def in_pieces(self, forms: dict[str, tuple[Shape, Any]]) -> set[str]:
+    def in_pieces(self, forms: Forms) -> set[str]:
         """The results that `opened` has a place for that takes them piece by piece, beside text with a summary."""
         streamed, spooled, shown = self._pieces(self._items(forms), forms, summary=True)
         return {*(name for name, _ in streamed), *spooled, *shown}
 
-    def _pieces(
-        self, items: list[tuple[str, str]], forms: dict[str, tuple[Shape, Any]], summary: bool
-    ) -> tuple[list[tuple[str, str]], dict[str, str], list[str]]:
+    def _pieces(self, items: Items, forms: Forms, summary: bool) -> tuple[Items, dict[str, str], list[str]]:
         """The results that are not kept: those written while they are computed, with their paths, those written when
         all is there, with a path of each, and those of which a summary is all that is wanted."""
         from gradcli.storage import can_stream
@@ -145,7 +146,7 @@ class Outputs:
         shown = [name for name, form in forms.items() if summary and name not in written and _is_cut(form, most)]
         return streamed, _spooled(items, streamed, forms, most), shown
 
-    def check_forms(self, forms: dict[str, tuple[Shape, Any]]) -> None:
+    def check_forms(self, forms: Forms) -> None:
         """Refuse results of these shapes and dtypes that cannot be written as they are asked for."""
         from gradcli.storage import check_encodable
 
@@ -178,9 +179,7 @@ class Outputs:
                 os.unlink(path)
 
     @contextlib.contextmanager
-    def _writing(
-        self, items: list[tuple[str, str]], forms: dict[str, tuple[Shape, Any]], folders: Sequence[str] = ()
-    ) -> Iterator[Together]:
+    def _writing(self, items: Items, forms: Forms, folders: Sequence[str] = ()) -> Iterator[Together]:
         """Files that get their names when the block ends well; the folders are made for them, and further ones."""
         from gradcli.cli.signals import stopping_cleanly
         from gradcli.storage import check_encodable, check_writable
@@ -193,7 +192,7 @@ class Outputs:
                 check_encodable(path, name, *forms[name])
             yield files
 
-    def _items(self, forms: dict[str, tuple[Shape, Any]], apart: Collection[str] = ()) -> list[tuple[str, str]]:
+    def _items(self, forms: Forms, apart: Collection[str] = ()) -> Items:
         """What to write where; asking by name for a result that there is not is an error."""
         for target in self.targets:
             if target not in forms:
@@ -210,7 +209,7 @@ class Opened(NamedTuple):
     files of those results that are `held` in some, else from memory."""
 
     sinks: dict[str, Any]
-    items: list[tuple[str, str]]
+    items: Items
     files: Together | None
     held: dict[str, FileArray]
 
@@ -244,25 +243,23 @@ def created(folders: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _size(form: tuple[Shape, Any]) -> int:
+def _size(form: Form) -> int:
     return math.prod(form[0]) * int(form[1].itemsize)
 
 
-def _is_cut(form: tuple[Shape, Any], most: int) -> bool:
+def _is_cut(form: Form, most: int) -> bool:
     """Whether a result is shown in part, and that part takes little: of many short dimensions it is nearly all."""
     return _size(form) > most and math.prod([min(n, 6) for n in form[0]]) <= _MOST_SHOWN
 
 
-def _most_kept(forms: dict[str, tuple[Shape, Any]]) -> int:
+def _most_kept(forms: Forms) -> int:
     """The size of the largest result that is kept in memory, wherever it goes."""
     limit = MEMORY_LIMIT.get()
     # Where little memory may be used, large ones stream as long as there are some.
     return _LARGE if limit is None or sum(map(_size, forms.values())) <= limit // 2 else min(_LARGE, limit // 16)
 
 
-def _spooled(
-    items: list[tuple[str, str]], streamed: list[tuple[str, str]], forms: dict[str, tuple[Shape, Any]], most: int
-) -> dict[str, str]:
+def _spooled(items: Items, streamed: Items, forms: Forms, most: int) -> dict[str, str]:
     """The results that are too large for memory and go to other formats only, with a path of each."""
     from gradcli.machine.memory import available_memory
     from gradcli.storage import can_spool
@@ -275,7 +272,7 @@ def _spooled(
     return {name: path for name, path in found if can_spool(path)}
 
 
-def _no_gradient(forms: dict[str, tuple[Shape, Any]]) -> str:
+def _no_gradient(forms: Forms) -> str:
     """Why there may be no gradient."""
     if len(forms) == 1 and math.prod(forms["value"][0]) != 1:
         return "for a non-scalar value, give --grad-output 1"

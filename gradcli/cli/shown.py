@@ -43,9 +43,7 @@ class Shown:
         """Whether derivatives of this kind are to be shown."""
         return kind in (self.parts or ()) or (self.only or "").endswith(f".{kind}")
 
-    def check(
-        self, names: Sequence[str], wanted: Sequence[str] | None, derivatives: Derivatives, no_grad: bool
-    ) -> None:
+    def check(self, names: list[str], wanted: list[str] | None, derivatives: Derivatives, no_grad: bool) -> None:
         """Refuse what is not there to be shown; `names` are the inputs, `wanted` those to differentiate, if known."""
         for kind, vectors in (("jvp", derivatives.jvp), ("hvp", derivatives.hvp)):
             if not vectors and (kind in (self.parts or ()) or (self.only or "").rpartition(".")[2] == kind):
@@ -56,7 +54,7 @@ class Shown:
                     raise GradcliError(f"--no-grad cannot be combined with --show {part}")
         if self.only is None:
             return
-        known = ["value", *(f"{name}.grad" for name in names), *derivatives.targets(list(names))]
+        known = ["value", *(f"{name}.grad" for name in names), *derivatives.targets(names)]
         if self.only not in known:
             further = [f"{name}.{kind}" for kind in ("jacobian", "hessian") for name in names]
             there = list(dict.fromkeys([*known[: len(names) + 1], *further, *known[len(names) + 1 :]]))

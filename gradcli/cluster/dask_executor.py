@@ -6,11 +6,11 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gradcli.batch.job import Job, Part, Task
+from gradcli.batch.job import Chunks, Job, Part, Task
 from gradcli.batch.work import Common, Worker
 from gradcli.cluster.scheduler import Cluster, dealt
 from gradcli.cluster.worker import hold, kept
@@ -44,9 +44,7 @@ class Workers(NamedTuple):
 
     cluster: Cluster
 
-    def parts(
-        self, job: Job, chunks: Iterator[Sequence[Task]], stopped: threading.Event
-    ) -> Generator[Part, None, None]:
+    def parts(self, job: Job, chunks: Chunks, stopped: threading.Event) -> Generator[Part, None, None]:
         """The part of every chunk, in order."""
         client = self.cluster.client
         run = client.submit(hold, _run_of(job), pure=False)

@@ -23,7 +23,7 @@ from gradcli.graph.node import INPUT
 from gradcli.storage import FileArray
 from gradcli.storage.file_array import Origin
 
-Told = Callable[[int], None]
+Told = Callable[[int], None] | None
 
 # Bytes that a part reads and writes: much more than it costs to send it.
 _PART_BYTES = 64 << 20
@@ -54,9 +54,7 @@ class Dealer:
         #: What the workers were told of the plan and of the one without conditions.
         self._works: dict[bool, Any] = {}
 
-    def __call__(
-        self, program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Told | None
-    ) -> None:
+    def __call__(self, program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Told) -> None:
         """Run a pass."""
         if wanted_blocks(one, sinks) is not None or one.blocks == 1:
             threaded(get_num_threads())(program, one, values, sinks, told)
@@ -102,7 +100,7 @@ class _Dealt:
     number: int
     values: list[Any]
     sinks: dict[int, Any]
-    told: Told | None
+    told: Told
     found: set[int]
 
     def __post_init__(self) -> None:

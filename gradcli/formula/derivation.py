@@ -12,7 +12,7 @@ from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.functions_of_terms import function_rule
 from gradcli.formula.algebra.identities import FACTOR_RULES, SUM_RULES
 from gradcli.formula.algebra.jacobian_of_vjp import jacobian_of
-from gradcli.formula.algebra.terms import IN_NUMBERS, NodeTerm, Size
+from gradcli.formula.algebra.terms import IN_NUMBERS, NodeTerm, Sizes
 from gradcli.formula.lengths import SAMPLES, Given, LengthReader, Lengths, Wanted
 from gradcli.formula.read.convert import Converter, depends_on_lengths, readable
 from gradcli.formula.verify import Verdict, verify
@@ -192,12 +192,7 @@ def _make_square(script: Script, lengths: Lengths) -> None:
 
 
 def _written(
-    value: NodeTerm,
-    shape: tuple[Size, ...],
-    shapes: dict[str, Any],
-    givens: Sequence[Given],
-    wanted: Wanted,
-    like: str | None,
+    value: NodeTerm, shape: Sizes, shapes: dict[str, Any], givens: Sequence[Given], wanted: Wanted, like: str | None
 ) -> Named:
     kinds = {g.name: EXACT for g in givens if g.dtype.kind != "f"}
     arranger = Arranger(shapes, wanted.wrt, kinds)

@@ -176,7 +176,6 @@ class LengthReader:
 
     def __init__(self, algebra: Algebra, samples: Sequence[dict[str, int]]) -> None:
         self.algebra = algebra
-        self.samples = samples
         self._known: dict[tuple[Any, ...], Any] = {}
         words = list(samples[0])
         counts = range(1, (_MOST_FACTORS if len(words) < 12 else 2) + 1)

@@ -107,7 +107,7 @@ class Workspace:
         substituted: set[str] = set()
         first: GradcliError | None = None
         while True:
-            attempt = _Attempt(self, source, script, len(functions), frozenset(substituted))
+            attempt = _Attempt(self, source, script, len(functions), substituted)
             try:
                 with written_in(source):
                     outcome = attempt.run()
@@ -116,7 +116,7 @@ class Workspace:
                 more = self._to_substitute(script, error.span, attempt)
                 if not more:
                     raise first from None
-                substituted |= more
+                substituted = substituted | more
                 continue
             attempt.commit()
             self.imports, self.offered = imports, list(script.offered)
@@ -178,9 +178,7 @@ def compute(roots: Sequence[Node]) -> list[Any]:
 class _Attempt:
     """A line carried out beside a workspace, which it changes only once all has gone well."""
 
-    def __init__(
-        self, workspace: Workspace, source: str, script: Script, known: int, substituted: frozenset[str]
-    ) -> None:
+    def __init__(self, workspace: Workspace, source: str, script: Script, known: int, substituted: set[str]) -> None:
         self.workspace = workspace
         self.source = source
         self.script = script

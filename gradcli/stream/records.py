@@ -43,6 +43,9 @@ class RecordPlace(NamedTuple):
         return f"{where}: {message}"
 
 
+Records = Iterator[tuple[RecordPlace, Record | Block]]
+
+
 class Inputs(NamedTuple):
     """Where records come from: files in turn, each in the format that its name tells unless one is given."""
 
@@ -52,9 +55,7 @@ class Inputs(NamedTuple):
     dtype: str | None
 
 
-def records(
-    inputs: Inputs, fields: FieldReader, before_waiting: Callable[[], None], together: bool = False
-) -> Iterator[tuple[RecordPlace, Record | Block]]:
+def records(inputs: Inputs, fields: FieldReader, before_waiting: Callable[[], None], together: bool = False) -> Records:
     """Each record with its place; `before_waiting` is called before there may be none for a while.
 
     With `together` there are blocks of lines, too, each with the place of the first. A file that cannot be read counts
@@ -84,16 +85,14 @@ def records(
             yield RecordPlace("file", 0, path), Record(_named(path), {}, error)
 
 
-def _of(source: Inlet, form: str, fields: FieldReader, together: bool) -> Iterator[tuple[RecordPlace, Record | Block]]:
+def _of(source: Inlet, form: str, fields: FieldReader, together: bool) -> Records:
     if form in ("csv", "tsv"):
         rows = row_records(source, fields, f".{form}")
         return ((RecordPlace("line", number, source.path), record) for number, record in rows)
     return _arrays(source, fields.names) if form == "npy" else _lines(source, fields.read, together)
 
 
-def _lines(
-    source: Inlet, read: Callable[[str], Record], together: bool
-) -> Iterator[tuple[RecordPlace, Record | Block]]:
+def _lines(source: Inlet, read: Callable[[str], Record], together: bool) -> Records:
     number = 1
     for found in whole_lines(source):
         block = block_of(found) if together and isinstance(found, bytes) else None

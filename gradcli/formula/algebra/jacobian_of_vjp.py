@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from gradcli.errors import GradcliError
 from gradcli.formula.algebra.algebra import Algebra
-from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Open, Size, Term, placed, value_of
+from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Open, Sizes, Term, placed, value_of
 
 _NONE = "the Jacobian has no short formula"
 _HINT = "--grad-output v gives its product with a vector v"
@@ -14,9 +14,7 @@ _HINT = "--grad-output v gives its product with a vector v"
 _WithoutVector = tuple[Fraction, list[Factor], Labels]
 
 
-def jacobian_of(
-    algebra: Algebra, product: NodeTerm, shape: tuple[Size, ...], seed_shape: tuple[Size, ...]
-) -> tuple[NodeTerm, tuple[Size, ...], bool]:
+def jacobian_of(algebra: Algebra, product: NodeTerm, shape: Sizes, seed_shape: Sizes) -> tuple[NodeTerm, Sizes, bool]:
     """The Jacobian from its product with the vector "?": its value, its shape, and whether it is only the diagonal."""
     if any(len(group) > 1 for group in product.axes):
         raise GradcliError(_NONE, hint=_HINT)
@@ -106,9 +104,7 @@ def _without_vector(number: Fraction, factors: list[Factor]) -> _WithoutVector:
     return number, [f for f in factors if f is not vectors[0]], vectors[0].labels
 
 
-def _full(
-    algebra: Algebra, part: _WithoutVector, rows: list[int], columns: list[int], seed_shape: tuple[Size, ...]
-) -> Open:
+def _full(algebra: Algebra, part: _WithoutVector, rows: list[int], columns: list[int], seed_shape: Sizes) -> Open:
     """A product with the vector's labels as new axes; where one is an axis of the input too, on the diagonal."""
     number, factors, labels = part
     renamed: dict[int, int] = {}

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 from gradcli.graph.op import OPS
 
 Labels = tuple[int, ...]
-#: A length: a number, or a term such as the length of an input's dimension.
+#: A length: a number, or a term such as the length of an input's dimension; and several, as of a shape.
 Size = Any
+Sizes = tuple[Size, ...]
 
 ZERO, ONE = Fraction(0), Fraction(1)
 
@@ -35,7 +36,7 @@ class Term:
     head: str
     data: Any
     args: tuple[Any, ...]
-    sizes: tuple[Size, ...]
+    sizes: Sizes
     serial: int
     tame: bool = field(init=False)
 
@@ -75,7 +76,7 @@ class WholeArg(NamedTuple):
 
     term: Term
     axes: tuple[Labels, ...]
-    shape: tuple[Size, ...]
+    shape: Sizes
 
 
 #: What to do about a derivative without a formula.

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.formula.algebra.algebra import Algebra
-from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg
+from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Factor, Labels, NodeTerm, Open, Size, Sizes, Term, WholeArg
 from gradcli.formula.lengths import LengthReader
 from gradcli.graph.dtypes import is_half
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, part_of, toposort, with_inputs
@@ -45,14 +45,14 @@ class Converter(TermMaker):
         self.algebra = algebra
         self.reader = reader
 
-    def convert(self, samples: Sequence[Sequence[Node]]) -> list[tuple[NodeTerm, tuple[Size, ...]]]:
+    def convert(self, samples: Sequence[Sequence[Node]]) -> list[tuple[NodeTerm, Sizes]]:
         """The formulas and shapes of roots, given for each sample."""
         orders = [toposort(roots) for roots in samples]
         if len({len(order) for order in orders}) > 1:
             raise depends_on_lengths()
         skipped = _inner_sums(orders[0], samples[0])
         values: dict[Node, NodeTerm] = {}
-        shapes: dict[Node, tuple[Size, ...]] = {}
+        shapes: dict[Node, Sizes] = {}
         for nodes in zip(*orders, strict=True):
             first = nodes[0]
             if any(n.op.name != first.op.name for n in nodes):
@@ -62,9 +62,7 @@ class Converter(TermMaker):
                 values[first] = self._value(nodes, values, shapes)
         return [(values[root], shapes[root]) for root in samples[0]]
 
-    def _value(
-        self, nodes: tuple[Node, ...], values: dict[Node, NodeTerm], shapes: dict[Node, tuple[Size, ...]]
-    ) -> NodeTerm:
+    def _value(self, nodes: tuple[Node, ...], values: dict[Node, NodeTerm], shapes: dict[Node, Sizes]) -> NodeTerm:
         node = nodes[0]
         if node.op is INPUT:
             return self.own(self.algebra.intern("var", node.params["name"], (), shapes[node]))
@@ -143,7 +141,7 @@ class Converter(TermMaker):
     def filled(self, number: Any, rank: int) -> NodeTerm:
         return NodeTerm(self.number(number).term, ((),) * rank)
 
-    def _constant(self, nodes: tuple[Node, ...], shape: tuple[Size, ...]) -> NodeTerm:
+    def _constant(self, nodes: tuple[Node, ...], shape: Sizes) -> NodeTerm:
         node = nodes[0]
         data = node.params["value"]
         if "number" in node.params or not data.ndim:
@@ -228,7 +226,7 @@ class Converter(TermMaker):
         opens, labels = self.aligned(step.inputs, step.shapes, len(step.shape))
         return self.closed(self.algebra.fn(name or step.op.name, opens, tuple(step.params.items())), labels)
 
-    def _sum(self, node: Node, values: dict[Node, NodeTerm], shapes: dict[Node, tuple[Size, ...]]) -> NodeTerm:
+    def _sum(self, node: Node, values: dict[Node, NodeTerm], shapes: dict[Node, Sizes]) -> NodeTerm:
         """A chain of sums and differences at once."""
         parts: list[tuple[int, Node]] = []
         stack = [(1, node)]

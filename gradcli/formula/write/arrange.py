@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Size, Term, WholeArg, value_of
+from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Sizes, Term, WholeArg, value_of
 from gradcli.formula.write.contraction import Item, ItemPower
 from gradcli.formula.write.dimensions import DimensionWriter
 from gradcli.formula.write.forms import Form
@@ -31,14 +31,14 @@ class CallOfForms(NamedTuple):
     params: dict[str, Any]
     kind: str
     #: The lengths of the operands and of the result, for functions of whole tensors.
-    shapes: tuple[tuple[Size, ...], ...] = ()
-    shape: tuple[Size, ...] = ()
+    shapes: tuple[Sizes, ...] = ()
+    shape: Sizes = ()
 
 
 class Arranger(DimensionWriter):
     """Writes terms as forms; nothing recurses over the depth of a term."""
 
-    def __init__(self, shapes: Mapping[str, tuple[Size, ...]], real: str, kinds: Mapping[str, str]) -> None:
+    def __init__(self, shapes: Mapping[str, Sizes], real: str, kinds: Mapping[str, str]) -> None:
         super().__init__(shapes, real, kinds)
         self._products = ProductWriter(self)
         self._done: dict[_Key, Form] = {}
@@ -47,7 +47,7 @@ class Arranger(DimensionWriter):
 
     # Requests ---------------------------------------------------------------------------------------------------------
 
-    def write(self, value: NodeTerm, shape: tuple[Size, ...], like: str | None = None) -> Form:
+    def write(self, value: NodeTerm, shape: Sizes, like: str | None = None) -> Form:
         """The form of a value in its full shape; `like` names an input of that shape."""
         while True:
             self._missing = []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from gradcli.formula.algebra.terms import ONE, Labels, Size
+from gradcli.formula.algebra.terms import ONE, Labels, Size, Sizes
 from gradcli.formula.write.dimensions import DimensionWriter
 from gradcli.formula.write.forms import Form, Forms
 from gradcli.language.kinds import NUMBER
@@ -24,7 +24,7 @@ class Item(NamedTuple):
     natural: Labels
     make: Callable[[Labels], Form]
     #: For a sum: the lengths that it goes over, and its mean.
-    lengths: tuple[Size, ...] = ()
+    lengths: Sizes = ()
     mean: Callable[[Labels], Form] | None = None
 
 

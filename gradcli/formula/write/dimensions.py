@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from gradcli.formula.algebra.terms import ONE, Size, Term, WholeArg
+from gradcli.formula.algebra.terms import ONE, Size, Sizes, Term, WholeArg
 from gradcli.formula.write.forms import Form, Forms
 from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL
 from gradcli.ops.create import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
@@ -19,7 +19,7 @@ _CREATED = frozenset(op.name for op in (arange, eye, ones, zeros))
 class DimensionWriter:
     """Writes what depends on lengths; `get` gives the form of a term."""
 
-    def __init__(self, shapes: Mapping[str, tuple[Size, ...]], real: str, kinds: Mapping[str, str]) -> None:
+    def __init__(self, shapes: Mapping[str, Sizes], real: str, kinds: Mapping[str, str]) -> None:
         self.forms = Forms()
         #: The shapes of the inputs, those first by which lengths are rather named; `real` is a floating-point one.
         self.shapes = dict(shapes)
@@ -57,7 +57,7 @@ class DimensionWriter:
                 del rest[0]
         return result
 
-    def shape(self, shape: tuple[Size, ...]) -> list[Form]:
+    def shape(self, shape: Sizes) -> list[Form]:
         """A shape as arguments: that of an input, or all lengths."""
         for name, known in self.shapes.items():
             if known == shape and shape and not all(isinstance(n, int) for n in shape):
@@ -104,7 +104,7 @@ class DimensionWriter:
             return f.method(form, reshape.name, self.shape(whole.shape), form.kind)
         return f.method(form, expand.name, self.shape(whole.shape), form.kind) if stretched else form
 
-    def _filled(self, form: Form, shape: tuple[Size, ...], like: str | None) -> Form:
+    def _filled(self, form: Form, shape: Sizes, like: str | None) -> Form:
         f = self.forms
         names = [n for n in ([like] if like else self.shapes) if self.shapes[n] == shape and n not in self.kinds]
         if names:
