@@ -49,10 +49,8 @@ window = _gate("_hardtanh", kernels.window, native.window, "gradient, input, low
 
 
 sigmoid = elementwise(
-    "sigmoid", dtype="float",
-    words=("logistic",),
-    doc="`1/(1 + exp(-input))`.", into=kernels.sigmoid, aliases=("expit",), torch="sigmoid",
-    vjp=lambda g, out, x: (g * (out * (1 - out)),), latex=r"\sigma", letter="s", tame=True,
+    "sigmoid", dtype="float", doc="`1/(1 + exp(-input))`.", into=kernels.sigmoid, aliases=("expit",),
+    words=("logistic",), vjp=lambda g, out, x: (g * (out * (1 - out)),), latex=r"\sigma", letter="s", tame=True,
     source=numpy_sources.SIGMOID,
 )
 logsigmoid = elementwise(
@@ -62,7 +60,7 @@ logsigmoid = elementwise(
     native=native.log_sigmoid,
 )
 relu = elementwise(
-    "relu", into=kernels.relu, dtype="number", torch="relu", doc="`max(input, 0)`; the gradient at 0 is 0.",
+    "relu", into=kernels.relu, dtype="number", doc="`max(input, 0)`; the gradient at 0 is 0.",
     vjp=lambda g, out, x: (threshold(g, out),), textbook=lambda g, out, x: (where(x > 0, g, 0),), tame=True,
     source=numpy_sources.RELU, cost=1.0, native=native.relu,
 )
@@ -101,9 +99,9 @@ elu: Op = elementwise(
     tame=True, source=numpy_sources.ELU, native=native.elu,
 )
 selu = composite(
-    "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
-    torch="nn.functional.selu",
-    doc="elu with the constants that preserve mean and variance.", source=numpy_sources.SELU,
+    "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), family="elementwise",
+    torch="nn.functional.selu", source=numpy_sources.SELU,
+    doc="elu with the constants that preserve mean and variance.",
 )
 
 
@@ -126,7 +124,7 @@ hardtanh = elementwise(
     source=numpy_sources.HARDTANH, native=native.hardtanh,
 )
 relu6 = composite(
-    "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
+    "relu6", lambda input: _hardtanh(input, 0.0, 6.0), family="elementwise",
     torch="nn.functional.relu6", doc="The input clamped between 0 and 6.",
 )
 
@@ -137,10 +135,8 @@ def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 
 silu = elementwise(
-    "silu", into=kernels.silu, dtype="float", torch="nn.functional.silu",
-    words=("swish",),
-    doc="`input * sigmoid(input)`.",
-    vjp=_silu_vjp, tame=True, source=numpy_sources.SILU, native=native.silu,
+    "silu", into=kernels.silu, dtype="float", torch="nn.functional.silu", words=("swish",),
+    doc="`input * sigmoid(input)`.", vjp=_silu_vjp, tame=True, source=numpy_sources.SILU, native=native.silu,
 )
 
 
@@ -166,7 +162,7 @@ softplus: Op = elementwise(
     tame=True, source=numpy_sources.SOFTPLUS, native=native.softplus,
 )
 softsign = composite(
-    "softsign", lambda input: floating(input) / (abs_(floating(input)) + 1), args="input", family="elementwise",
+    "softsign", lambda input: floating(input) / (abs_(floating(input)) + 1), family="elementwise",
     torch="nn.functional.softsign", doc="`input/(1 + abs(input))`.",
 )
 

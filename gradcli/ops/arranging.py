@@ -74,7 +74,7 @@ unflatten = composite(
     doc="A dimension split into several; one length may be -1.",
     example=("unflatten(input, 0, (-1, 1))", "input:1"),
 )
-ravel = composite("ravel", _ravel, args="input", family="shape", doc="All elements in one dimension.", numpy="ravel")
+ravel = composite("ravel", _ravel, family="shape", doc="All elements in one dimension.", numpy="ravel")
 sum_to_size = composite(
     "sum_to_size", _sum_to_size, args="input, *size", family="shape", torch="Tensor.sum_to_size",
     doc="Sums over the dimensions along which the given shape would be broadcast to that of the tensor.",
@@ -95,21 +95,21 @@ def _of_matrices(input: Any) -> Node:
 
 
 h = composite(
-    "H", _of_matrix, args="input", family="shape", torch="Tensor.H", attribute=True,
+    "H", _of_matrix, family="shape", torch="Tensor.H", attribute=True,
     doc="Transpose of a matrix, written x.H; all numbers are real.", latex=big_t.latex,
 )
 m_h = composite(
-    "mH", _of_matrices, args="input", family="shape", torch="Tensor.mH", attribute=True,
+    "mH", _of_matrices, family="shape", torch="Tensor.mH", attribute=True,
     doc="The last two dimensions swapped, written x.mH; all numbers are real.", latex=m_t.latex,
 )
 adjoint = composite(
-    "adjoint", _of_matrices, args="input", family="shape",
+    "adjoint", _of_matrices, family="shape",
     doc="The last two dimensions swapped; all numbers are real.",
 )
 
 
 def _itself(name: str, doc: str) -> Op:
-    return composite(name, lambda input: as_node(input), args="input", family="shape", doc=doc)
+    return composite(name, lambda input: as_node(input), family="shape", doc=doc)
 
 
 real = _itself("real", "The tensor itself: all numbers are real.")
@@ -127,7 +127,7 @@ def _flipping(name: str, dim: int, doc: str) -> Op:
             raise SizeError("{}() needs at least {}, the tensor has shape {}", name, least, x.shape)
         return flip(x, (dim,))
 
-    return composite(name, build, args="input", family="shape", doc=doc, numpy=name)
+    return composite(name, build, family="shape", doc=doc, numpy=name)
 
 
 flipud = _flipping("flipud", 0, "The rows in reverse order.")

@@ -163,6 +163,6 @@ cov = composite(
     example="input:2",
 )
 corrcoef = composite(
-    "corrcoef", _corrcoef, args="input", family="reduction", doc="Correlations of the rows, each a variable.",
+    "corrcoef", _corrcoef, family="reduction", doc="Correlations of the rows, each a variable.",
     example=("corrcoef(input)", "input:2"), numpy="corrcoef",
 )

@@ -131,7 +131,7 @@ half = _conversion("half", "float16")
 long = _conversion("long", "int64")
 int_ = _conversion("int", "int32")
 bool_ = composite(
-    "bool", lambda input: call("ne", input, 0), args="input", family="elementwise", torch="Tensor.bool",
+    "bool", lambda input: call("ne", input, 0), family="elementwise", torch="Tensor.bool",
     doc="The tensor as booleans: true where it is not zero.",
 )
 clone = elementwise(
@@ -431,7 +431,7 @@ pow_ = elementwise(
     simplify=numbers.square, numpy="power", native=native.power,
 )
 square = composite(
-    "square", lambda input: pow_(input, 2), args="input", family="elementwise", words=("pow2", "sqr"),
+    "square", lambda input: pow_(input, 2), family="elementwise", words=("pow2", "sqr"),
     doc="Square, `input ** 2`."
 )
 sqrt = elementwise(

@@ -130,9 +130,9 @@ def _entered(name: str, **row: Any) -> Op:
     return register(Op(name, **row))
 
 
-def composite(name: str, build: Callable[..., Any], **row: Any) -> Op:
+def composite(name: str, build: Callable[..., Any], *, args: str = "input", **row: Any) -> Op:
     """A row that is written with other operations and adds no kernel of its own."""
-    return _entered(name, build=build, **row)
+    return _entered(name, build=build, args=args, **row)
 
 
 def alike(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:

@@ -92,7 +92,7 @@ hardshrink: Op = elementwise(
     **both(lambda v, x, lambd: v.select((x >= -lambd) & (x <= lambd), 0, x)),
 )
 tanhshrink = composite(
-    "tanhshrink", lambda input: floating(input) - tanh(floating(input)), args="input", family="elementwise",
+    "tanhshrink", lambda input: floating(input) - tanh(floating(input)), family="elementwise",
     torch="nn.functional.tanhshrink", doc="`input - tanh(input)`.",
 )
 

@@ -302,7 +302,7 @@ def logarithm_of_determinant(node: Node, inputs: tuple[Node, ...]) -> Node | Non
 
 
 logdet = composite(
-    "logdet", _logdet, args="input", family="linalg", domain=WELL_CONDITIONED,
+    "logdet", _logdet, family="linalg", domain=WELL_CONDITIONED,
     doc="Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative.",
     latex=typeset.scalar(r"\log\det"), source=numpy_sources.LOG_DET,
 )

@@ -263,13 +263,11 @@ def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
 
 masked_fill = elementwise(
     "masked_fill", into=pointwise.masked_fill, dtype="select", args="input, mask, value: scalar",
-    build=_masked_fill,
-    grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
-    words=("fill_where",),
+    build=_masked_fill, grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), words=("fill_where",),
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
     text=lambda w, c: w.forms.call(c.name, [*c.args[::-1], w.forms.number(c.params["value"])]),
-    example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
-    source=numpy_sources.MASKED_FILL, native=native.masked_fill,
+    example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"), source=numpy_sources.MASKED_FILL,
+    native=native.masked_fill,
 )
 
 

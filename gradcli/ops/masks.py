@@ -58,7 +58,7 @@ nonzero = composite(
     measures=True,
 )
 argwhere = composite(
-    "argwhere", lambda input: permuted(_places(input, "argwhere(x)"), (1, 0)), args="input", family="masks",
+    "argwhere", lambda input: permuted(_places(input, "argwhere(x)"), (1, 0)), family="masks",
     doc="The indices of the nonzero elements, one per row.", example="input:1", numpy="argwhere", measures=True,
 )
 

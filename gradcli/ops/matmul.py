@@ -135,15 +135,13 @@ mm: Op = _primitive(
     "mm", np.matmul, ("matrix", "matrix"),
     lambda g, out, a, b: _needed((a, b), lambda: mm(g, _flipped(b)), lambda: mm(_flipped(a), g)),
     "Product of two matrices.", "input, mat2", PRODUCT, formula=reductions.contraction((1, 0), (0, None), (None, 1)),
-    native=((0, -1), (-1, 1)), words=("mmul", "gemm"),
-    simplify=matrix_products.product_of_equals,
+    native=((0, -1), (-1, 1)), words=("mmul", "gemm"), simplify=matrix_products.product_of_equals,
 )
 mv: Op = _primitive(
     "mv", np.matmul, ("matrix", "vector"),
     lambda g, out, a, b: _needed((a, b), lambda: reshape(g, (g.shape[0], 1)) * b, lambda: mv(_flipped(a), g)),
     "Product of a matrix and a vector.", "input, vec", PRODUCT, formula=reductions.contraction((1, 0), (0, None)),
-    native=((0, -1), (-1,)),
-    example="input:2 vec:1",
+    native=((0, -1), (-1,)), example="input:2 vec:1",
 )
 def _as_grid(node: Node) -> Node | None:
     """A product of batches that were grids, such as heads of members of a batch, as one of these: a member of it is a

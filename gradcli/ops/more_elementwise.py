@@ -53,10 +53,10 @@ def _positive(input: Any) -> Node:
 
 
 def _itself(name: str, doc: str, *aliases: str) -> Op:
-    return composite(name, as_node, args="input", family="elementwise", doc=doc, aliases=aliases)
+    return composite(name, as_node, family="elementwise", doc=doc, aliases=aliases)
 
 
-positive = composite("positive", _positive, args="input", family="elementwise", doc="The input, `+input`.")
+positive = composite("positive", _positive, family="elementwise", doc="The input, `+input`.")
 conj = _itself("conj", "The conjugate: the tensor itself, as there are only real numbers.", "conj_physical")
 resolve_conj = _itself("resolve_conj", "The tensor itself; in PyTorch, a conjugate that is written out.")
 

@@ -248,14 +248,14 @@ movedim = composite(
     "movedim", _movedim, args="input, source, destination", family="shape", aliases=("moveaxis",),
     doc="Dimensions moved to other positions.", example=("movedim(input, 0, 1)", "input:2"),
 )
-t = composite("t", _t, args="input", family="shape", doc="Transpose of a matrix; a vector is unchanged.")
+t = composite("t", _t, family="shape", doc="Transpose of a matrix; a vector is unchanged.")
 big_t = composite(
-    "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))), args="input",
+    "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))),
     family="shape", torch="Tensor.T", attribute=True, doc="All dimensions in reverse order, written x.T.",
     latex=lambda w, form, parts: pieces.transposed(parts[0]),
 )
 m_t = composite(
-    "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT", attribute=True,
+    "mT", _matrix_transpose, family="shape", torch="Tensor.mT", attribute=True,
     doc="The last two dimensions swapped, written x.mT.", latex=lambda w, form, parts: pieces.transposed(parts[0]),
 )
 

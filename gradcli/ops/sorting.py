@@ -112,7 +112,7 @@ topk: Op = primitive(
     blocking=Blocking(except_along), cost=12.0, example=("topk(input, 2).values", "input:1"),
 )
 msort = composite(
-    "msort", lambda input: sort(input, 0).values, args="input", family="sorting",
+    "msort", lambda input: sort(input, 0).values, family="sorting",
     doc="The elements in order along the first dimension.", example="input:1",
 )
 argsort = composite(

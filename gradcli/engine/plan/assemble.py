@@ -104,11 +104,9 @@ def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
     if (a.shape, a.dtype) != (b.shape, b.dtype) or len(cuts) != 1:
         return False
     write = next(w for w in one.writes if w.value == root)
-    if cuts[0].axis != write.axis:
-        return False
     steps = [(k, step) for k, step in enumerate(one.steps) if isinstance(step, Step)]
     writers = [k for k, step in steps if step.out == write.slot or step.lent == root]
-    if not writers or cuts[0].buffer >= 0:
+    if not writers or cuts[0].buffer >= 0 or cuts[0].axis != write.axis:
         return False
     at = writers[0]
     shown = {cuts[0].slot}
