@@ -354,3 +354,8 @@ def test_no_formula_for_integers(tmp_path: Path) -> None:
     report = "gradcli: the formula for 't' has no gradient to compare with\nhint: it is int64\n"
     assert done == (2, "", report)
     assert process("check", "sum(x*t)", "x=[1,2]", f"t={tmp_path}/t.npy", "--against", "t").code == 0
+
+
+def test_kinks_of_half_precision_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "check", "sum(abs(x.half()))", "x=[0, 1]")
+    assert (done.code, "except on kinks" in done.out) == (0, True)

@@ -55,14 +55,13 @@ def suspects(outputs: Sequence[Node], known: Mapping[Node, np.ndarray], tol: Tol
 
 
 def _check(node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: np.random.Generator) -> list[Suspect]:
-    arrays = [values[child] for child in node.inputs]
+    arrays, found = [values[child] for child in node.inputs], _floating(node, values[node])
     if rounds(node):
         # Differences of rounded results would say nothing.
         node = unrounded(node, tuple([widened(child) for child in node.inputs]))
         arrays = [array.astype(child.dtype) for array, child in zip(arrays, node.inputs, strict=True)]
     kernel, params = node.op.kernel, node.params
     assert kernel is not None
-    found = _floating(node, values[node])
     if not all(np.isfinite(value).all() for value in found) and all(np.isfinite(array).all() for array in arrays):
         return [Suspect(node.op.name, 0, Slope(math.nan, math.nan, UNDEFINED), node.span)]
     leaves = tuple([_leaf(child, array) for child, array in zip(node.inputs, arrays, strict=True)])
