@@ -12,7 +12,16 @@ from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import gathered, lane_offsets, place_within, scalar
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
-from gradcli.engine.native.loops import address, address_around, address_of, counted, in_vectors, lead_address, loops
+from gradcli.engine.native.loops import (
+    address,
+    address_around,
+    address_of,
+    ask,
+    counted,
+    in_vectors,
+    lead_address,
+    loops,
+)
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
@@ -20,7 +29,8 @@ from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import UINT8, first_lanes, masked_load, masked_store, spread_from, stored
 from gradcli.engine.native.vectors import INT64, Vector
 
-#: Bytes of a table of a row's own that is asked for before it is looked at, and about how many there are in between.
+#: Bytes of a table of a row's own that is asked for before it is looked at, and about how many there are in between,
+#: as there are to what goes with it: the processor, busy with one element after the other, looks less far ahead.
 _LONG, _AHEAD = 1 << 9, 12 << 10
 
 
@@ -210,9 +220,7 @@ class ColumnsAcross:
             return
         by = v.fresh()
         v.lines.append(f"  {by} = mul i64 {index}, {-(-size // count)}")
-        ahead = address(v, address(v, pointer, max(1, _AHEAD // size) * size), by)
-        v.declarations["@llvm.prefetch"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
-        v.lines.append(f"  call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 3, i32 1)")
+        ask(v, address(v, address(v, pointer, max(1, _AHEAD // size) * size), by))
 
     def _scatter(self, item: LoopStep, here: dict[int, Vector], indices: list[str], valid: int) -> None:
         """Add neighbouring elements up at a place that is data."""
@@ -251,6 +259,8 @@ class ColumnsAcross:
         if not strides or not strides[-1]:
             return spread_from(self.v, pointer, dtype)
         inside = self.lanes if slot not in self.group.inputs and slot not in self.group.outs else valid
+        if item.looks_up and slot in self.group.inputs and slot not in self.leads and not indices[-1].isdigit():
+            ask(self.v, address(self.v, pointer, _AHEAD), valid * dtype.itemsize)
         value = masked_load(self.v, pointer, stored(dtype), inside)
         return value != 0 if dtype.kind == "b" else value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from gradcli.engine.native.expressions import Expressions
+from gradcli.engine.native.expressions import LINE, Expressions
 
 
 @contextmanager
@@ -97,6 +97,13 @@ def address(v: Expressions, base: str, by: str | int, kind: str = "i8") -> str:
     name = v.fresh()
     v.lines.append(f"  {name} = getelementptr {kind}, ptr {base}, i64 {by}")
     return name
+
+
+def ask(v: Expressions, place: str, size: int = 1) -> None:
+    """Ask for so many bytes from an address on, which may be anywhere, a line of the cache after the other."""
+    v.declarations["@llvm.prefetch"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+    for line in range(0, size, LINE):
+        v.lines.append(f"  call void @llvm.prefetch.p0(ptr {address(v, place, line)}, i32 0, i32 3, i32 1)")
 
 
 def lead_address(v: Expressions, base: str, step: str, lead: str | int) -> str:

@@ -8,14 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
-from gradcli.engine.native.loops import address, lead_address, loop, loop_to
+from gradcli.engine.native.loops import address, ask, lead_address, loop, loop_to
 from gradcli.engine.native.transpose import masked_load, masked_store, shuffled
 from gradcli.engine.native.vectors import FLOAT64, Vector, element_type
 
 #: Vectors of a result at once, whose columns are neighbours.
 _BESIDE = 4
-#: Bytes of a line of the cache.
-_LINE = 64
 #: Sums that are added to in turn, so that none waits for its own last sum; a power of two.
 _AT_ONCE = 8
 
@@ -48,13 +46,9 @@ class PanelRows(NamedTuple):
 
     def ask(self, v: VectorBuilder, row: str | int, count: int) -> None:
         """Ask for so many rows that will be wanted after these."""
-        size = self.dtype.itemsize
-        if not self.ahead:
-            return
-        v.declarations["@llvm.prefetch"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
-        first = address(v, self.at(v, row), self.ahead * self.step * size)
-        for line in range(0, count * self.step * size, _LINE):
-            v.lines.append(f"  call void @llvm.prefetch.p0(ptr {address(v, first, line)}, i32 0, i32 3, i32 1)")
+        size = self.step * self.dtype.itemsize
+        if self.ahead:
+            ask(v, address(v, self.at(v, row), self.ahead * size), count * size)
 
 
 class Tile(NamedTuple):

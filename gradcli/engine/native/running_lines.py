@@ -10,7 +10,7 @@ from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
-from gradcli.engine.native.loops import address, from_last, lead_address, loop, loop_to
+from gradcli.engine.native.loops import address, ask, from_last, lead_address, loop, loop_to
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.states import States, count_of, taken_in
 from gradcli.engine.native.strides import Shape, dense
@@ -178,9 +178,8 @@ class RunningLines:
     def _ask(self, places: list[str], slot: int) -> None:
         """Ask for the same places of the next lines."""
         v, ahead = self.v, self.lanes * self.length * self.group.dtype(slot).itemsize
-        v.declarations["@llvm.prefetch"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
         for place in places:
-            v.lines.append(f"  call void @llvm.prefetch.p0(ptr {address(v, place, ahead)}, i32 0, i32 3, i32 1)")
+            ask(v, address(v, place, ahead))
 
     # Lines side by side in memory -------------------------------------------------------------------------------------
 
