@@ -10,7 +10,7 @@ from gradcli.engine.native import row_tables
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.lookups import gathered, lane_offsets, place_within, scalar
+from gradcli.engine.native.lookups import can_pick, gathered, lane_offsets, picked, place_within, scalar
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import (
     address,
@@ -26,7 +26,7 @@ from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import UINT8, first_lanes, masked_load, masked_store, spread_from, stored
+from gradcli.engine.native.transpose import UINT8, first_lanes, first_load, first_store, spread_from, stored
 from gradcli.engine.native.vectors import INT64, Vector
 
 #: Bytes of a table of a row's own that is asked for before it is looked at, and about how many there are in between,
@@ -201,7 +201,10 @@ class ColumnsAcross:
         pointer = self._pointer(slot, indices, strides, shift)
         beside = bool(strides and strides[-1])
         if apart:
-            if table.step == 1 and not trail and not beside and slot not in self.group.shared:
+            near = table.step == 1 and not trail and not beside
+            if near and valid * 2 >= self.lanes and can_pick(self.lanes, table.length, dtype):
+                return picked(v, pointer, table.length, place, dtype)
+            if near and slot not in self.group.shared:
                 self._ask_ahead(pointer, table.length * stored(dtype).itemsize, indices[-1], item.space[-1])
             offset = place * (v.spread(step, INT64) if isinstance(step, str) else step)
             offset = offset + lane_offsets(v, stored(dtype).itemsize) if beside else offset
@@ -209,7 +212,7 @@ class ColumnsAcross:
         pointer = lead_address(v, pointer, str(step), scalar(v, place))
         if not beside:
             return spread_from(v, pointer, dtype)
-        value = masked_load(v, pointer, stored(dtype), valid)
+        value = first_load(v, pointer, stored(dtype), valid)
         return value != 0 if dtype.kind == "b" else value
 
     def _ask_ahead(self, pointer: str, size: int, index: str, count: int) -> None:
@@ -233,7 +236,7 @@ class ColumnsAcross:
         start = address(v, "%s", self.states.place(number, 0, 0))
         at = lead_address(v, start, str(table.step * dtype.itemsize), scalar(v, place))
         at = address_of(v, at, indices, item.strides, dtype.itemsize)
-        masked_store(v, masked_load(v, at, dtype, valid) + value, at, valid)
+        first_store(v, first_load(v, at, dtype, valid) + value, at, valid)
 
     def _add(self, item: LoopStep, here: dict[int, Vector], indices: list[str], valid: int) -> None:
         """Add neighbouring elements up, each at its place of a table of the row's own."""
@@ -259,9 +262,9 @@ class ColumnsAcross:
         if not strides or not strides[-1]:
             return spread_from(self.v, pointer, dtype)
         inside = self.lanes if slot not in self.group.inputs and slot not in self.group.outs else valid
-        if item.looks_up and slot in self.group.inputs and slot not in self.leads and not indices[-1].isdigit():
+        if item.looks_up and slot in self.group.inputs and slot not in self.leads:
             ask(self.v, address(self.v, pointer, _AHEAD), valid * dtype.itemsize)
-        value = masked_load(self.v, pointer, stored(dtype), inside)
+        value = first_load(self.v, pointer, stored(dtype), inside)
         return value != 0 if dtype.kind == "b" else value
 
     def _pointer(self, slot: int, indices: list[str], strides: Shape, shift: int = 0) -> str:
@@ -290,7 +293,7 @@ class ColumnsAcross:
         pointer = self._pointer(slot, indices, strides)
         if value.dtype.kind == "b":
             value = v.emit(f"zext {value.typed} to <{v.lanes} x i8>", UINT8)
-        masked_store(v, value, pointer, 1 if not strides else valid, past)
+        first_store(v, value, pointer, 1 if not strides else valid, past)
 
     # Reductions -------------------------------------------------------------------------------------------------------
 

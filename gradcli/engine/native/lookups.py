@@ -6,15 +6,20 @@ import numpy as np
 
 from gradcli.engine.native import lane_forms
 from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep, rest_of
+from gradcli.engine.native.loops import address
+from gradcli.engine.native.processor import has_wide_vectors
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import stored
+from gradcli.engine.native.transpose import first_load, stored
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
 from gradcli.engine.plan.passes import Pass, Step, Sum
 from gradcli.graph.native_forms import Dims, NativeAdded, NativeLookup, NativeScatter
 
 #: The name of an integer of a function that is not 0 if a place is negative or out of range.
 MARKS = "%marks"
+# How LLVM calls instructions of numbers, floating or not, of so many bytes.
+_PERMUTED = {(True, 4): "ps", (True, 8): "pd", (False, 4): "d", (False, 8): "q"}
 
 
 def looked_up(one: Pass, step: Step, native: NativeLookup) -> LoopStep | None:
@@ -164,6 +169,25 @@ def gathered(v: VectorBuilder, pointer: str, offset: Vector, dtype: np.dtype, va
         ]
         value = v.emit(f"insertelement {value.typed}, {element_type(kept)} {one}, i32 {k}", kept)
     return value != 0 if dtype.kind == "b" else value
+
+
+def can_pick(lanes: int, length: int, dtype: np.dtype) -> bool:
+    """Whether a table is so short that it is quicker to read all of it."""
+    return lanes * dtype.itemsize == LINE and length <= 2 * lanes and has_wide_vectors()
+
+
+def picked(v: VectorBuilder, pointer: str, length: int, place: Vector, dtype: np.dtype) -> Vector:
+    """Elements of a short table of neighbours at an address, each lane its own."""
+    size, lanes = dtype.itemsize, v.lanes
+    place = v.cast(place, np.dtype(f"i{size}"))
+    parts = [
+        first_load(v, address(v, pointer, first * size), dtype, min(lanes, length - first))
+        for first in range(0, length, lanes)
+    ]
+    one, other = parts[0], parts[-1]
+    name = f"@llvm.x86.avx512.vpermi2var.{_PERMUTED[dtype.kind == 'f', size]}.512"
+    v.declarations[name] = f"declare {one.type} {name}({one.type}, {place.type}, {one.type})"
+    return v.emit(f"call {one.type} {name}({one.typed}, {place.typed}, {other.typed})", dtype)
 
 
 def add_each(v: VectorBuilder, pointer: str, offset: Vector, value: Vector, valid: int) -> None:

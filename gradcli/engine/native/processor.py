@@ -66,9 +66,14 @@ def host() -> Processor:
     return Processor(llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
 
 
+def has_wide_vectors() -> bool:
+    """Whether this machine's registers hold vectors of 64 bytes, whose lanes one instruction brings into any order."""
+    return "+avx512f" in host().features.split(",")
+
+
 def vectors_for_results() -> int:
-    """How many vectors of 64 bytes this machine's registers have room for, beside what these are computed of."""
-    return 24 if "+avx512f" in host().features.split(",") else 6
+    """How many such vectors there is room for, beside what these are computed of."""
+    return 24 if has_wide_vectors() else 6
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.loops import address, ask, lead_address, loop, loop_to
-from gradcli.engine.native.transpose import masked_load, masked_store, shuffled
+from gradcli.engine.native.transpose import first_load, first_store, shuffled
 from gradcli.engine.native.vectors import FLOAT64, Vector, element_type
 
 #: Vectors of a result at once, whose columns are neighbours.
@@ -42,7 +42,7 @@ class PanelRows(NamedTuple):
         return base
 
     def load(self, v: VectorBuilder, row: str | int, column: str | int, valid: int) -> Vector:
-        return masked_load(v, self.at(v, row, column), self.dtype, v.lanes if self.padded else valid)
+        return first_load(v, self.at(v, row, column), self.dtype, v.lanes if self.padded else valid)
 
     def ask(self, v: VectorBuilder, row: str | int, count: int) -> None:
         """Ask for so many rows that will be wanted after these."""
@@ -138,7 +138,7 @@ class PanelProducts:
             self._one_turn(tile, left, right, whole, valid)
         for r, line in enumerate(tile.load(v)):
             for k, (vector, some) in enumerate(zip(line, valid, strict=True)):
-                masked_store(v, vector, target.at(v, r, k * v.lanes), v.lanes if out.padded else some)
+                first_store(v, vector, target.at(v, r, k * v.lanes), v.lanes if out.padded else some)
 
     def _one_turn(self, tile: Tile, left: PanelRows, right: PanelRows, inner: int, valid: list[int]) -> None:
         """Add the products of a column of `left` and a row of `right`."""
@@ -229,7 +229,7 @@ class PanelProducts:
         def add(begin: str | int, valid: int) -> None:
             factor = b.load(v, 0, begin, valid)
             for (name,), line in zip(tile.names, lines, strict=True):
-                part = masked_load(v, a._replace(base=line).at(v, 0, begin), a.dtype, valid, "zeroinitializer")
+                part = first_load(v, a._replace(base=line).at(v, 0, begin), a.dtype, valid, "zeroinitializer")
                 v.store(v.fma(part, factor, v.load(name, a.dtype)), name)
 
         if whole:

@@ -10,7 +10,7 @@ from gradcli.engine.native.lookups import add_each, lane_offsets, place_within
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address, address_of, in_vectors
 from gradcli.engine.native.states import States
-from gradcli.engine.native.transpose import masked_load, masked_store, spread_from
+from gradcli.engine.native.transpose import first_load, first_store, spread_from
 from gradcli.engine.native.vectors import FLOAT64, Vector, element_type
 
 #: Rows of more sums do not stay in the cache.
@@ -34,7 +34,7 @@ def begin(v: VectorBuilder, group: Group, item: LoopStep, same: Vector | None, b
         value = v.constant(0, FLOAT64) if same is None else v.cast(same, FLOAT64)
         if same is None and base is not None:
             dtype = group.dtype(item.start)
-            value = v.cast(masked_load(v, address(v, base, index, element_type(dtype)), dtype, valid), FLOAT64)
+            value = v.cast(first_load(v, address(v, base, index, element_type(dtype)), dtype, valid), FLOAT64)
         v.store(value, address(v, _name(item), index, "double"))
 
 
@@ -52,7 +52,7 @@ def end(v: VectorBuilder, group: Group, item: LoopStep, base: str | None) -> Vec
     dtype, width = group.dtype(item.out), group.width(item.out)
     for index, valid in in_vectors(v, width) if base is not None else ():
         value = v.cast(v.load(address(v, _name(item), index, "double"), FLOAT64), dtype)
-        masked_store(v, value, address(v, base or "", index, element_type(dtype)), valid)
+        first_store(v, value, address(v, base or "", index, element_type(dtype)), valid)
     return v.cast(spread_from(v, _name(item), FLOAT64), dtype) if width == 1 else None
 
 

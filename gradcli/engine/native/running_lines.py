@@ -16,9 +16,9 @@ from gradcli.engine.native.states import States, count_of, taken_in
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import (
     UINT8,
+    first_load,
+    first_store,
     load_under,
-    masked_load,
-    masked_store,
     spread_from,
     store_under,
     stored,
@@ -156,7 +156,7 @@ class RunningLines:
             found = {}
             for _, slot in self.own(group.inputs):
                 dtype = group.dtype(slot)
-                read = transposed(v, [masked_load(v, place, stored(dtype), columns) for place in places[slot]])
+                read = transposed(v, [first_load(v, place, stored(dtype), columns) for place in places[slot]])
                 found[slot] = [value != 0 if dtype.kind == "b" else value for value in read]
                 self._ask(places[slot], slot)
             made: dict[int, list[Vector]] = {
@@ -173,7 +173,7 @@ class RunningLines:
             for slot, values in made.items():
                 past = slot in group.past and self.length * group.dtype(slot).itemsize % LINE == 0
                 for place, value in zip(places[slot], transposed(v, values), strict=True):
-                    masked_store(v, value, place, columns, past)
+                    first_store(v, value, place, columns, past)
 
     def _ask(self, places: list[str], slot: int) -> None:
         """Ask for the same places of the next lines."""

@@ -118,7 +118,7 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
     def square(left: str | int, columns: int) -> None:
         corner = address(v, start, left, kind)
         places = [address(v, corner, k * width, kind) for k in range(v.lanes)]
-        found = transposed(v, [masked_load(v, place, element, columns) for place in places])
+        found = transposed(v, [first_load(v, place, element, columns) for place in places])
         target = address(v, kept, left, f"[{size} x i8]")
         for k, column in enumerate(found[:columns]):
             v.store(column, address(v, target, k, f"[{size} x i8]"))
@@ -137,7 +137,7 @@ def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int
         found = [v.load(address(v, source, k, f"[{size} x i8]"), element) for k in range(columns)]
         corner = address(v, start, left, kind)
         for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", element)] * (v.lanes - columns)])):
-            masked_store(v, line, address(v, corner, k * width, kind), columns)
+            first_store(v, line, address(v, corner, k * width, kind), columns)
 
     _in_squares(v, width, square)
 
@@ -159,7 +159,7 @@ def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) 
     """Up to so many columns as there are lanes: a square of that many rows, transposed."""
     columns = min(v.lanes, width - left)
     rows = [
-        masked_load(v, address(v, start, k * width + left, element_type(dtype)), dtype, columns) for k in range(v.lanes)
+        first_load(v, address(v, start, k * width + left, element_type(dtype)), dtype, columns) for k in range(v.lanes)
     ]
     return transposed(v, rows)[:columns]
 
@@ -169,7 +169,7 @@ def _store_square(v: Expressions, start: str, columns: list[Vector], left: int) 
     part = columns[left : left + v.lanes]
     empty = Vector(v, "poison", dtype)
     for k, row in enumerate(transposed(v, [*part, *[empty] * (v.lanes - len(part))])):
-        masked_store(v, row, address(v, start, k * width + left, element_type(dtype)), len(part))
+        first_store(v, row, address(v, start, k * width + left, element_type(dtype)), len(part))
 
 
 def first_lanes(v: Expressions, count: int) -> Vector:
@@ -177,15 +177,34 @@ def first_lanes(v: Expressions, count: int) -> Vector:
     return v.value(f"<{', '.join('i1 ' + ('true' if k < count else 'false') for k in range(v.lanes))}>", BOOL)
 
 
-def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int, rest: str = "poison") -> Vector:
+def first_load(v: Expressions, pointer: str, dtype: np.dtype, count: int, rest: str = "poison") -> Vector:
     """The first elements from a pointer on; nothing beyond them is touched, and the lanes beyond hold the `rest`."""
     if count == v.lanes:
         return v.load(pointer, dtype)
+    kind, size = element_type(dtype), dtype.itemsize
     if count == 1:
-        one, kind = v.fresh(), element_type(dtype)
-        v.lines.append(f"  {one} = load {kind}, ptr {pointer}, align {dtype.itemsize}")
+        one = v.fresh()
+        v.lines.append(f"  {one} = load {kind}, ptr {pointer}, align {size}")
         return v.assign(f"insertelement {v.type(dtype)} {rest}, {kind} {one}, i32 0", dtype)
-    return load_under(v, first_lanes(v, count), pointer, dtype, rest)
+    found, (half, starts) = [], _halves(count)
+    for start in starts:
+        found.append(v.fresh())
+        v.lines.append(f"  {found[-1]} = load <{half} x {kind}>, ptr {address(v, pointer, start * size)}, align {size}")
+    joined, part = v.fresh(), f"<{half} x {kind}>"
+    order = [*range(half), *range(3 * half - count, 2 * half), *[0] * (2 * half - count)]
+    v.lines.append(f"  {joined} = shufflevector {part} {found[0]}, {part} {found[-1]}, {_order(tuple(order))}")
+    order = [*range(count), *[2 * half] * (v.lanes - count)]
+    part = f"<{2 * half} x {kind}>"
+    return v.assign(f"shufflevector {part} {joined}, {part} {rest}, {_order(tuple(order))}", dtype)
+
+
+def _halves(count: int) -> tuple[int, list[int]]:
+    """How long a vector is, and where it begins, once or twice, to have so many elements and no others.
+
+    A mask would do as well, but processors wait longer for memory that they look at under a mask.
+    """
+    half = 1 << count.bit_length() - 1
+    return half, [0] if half == count else [0, count - half]
 
 
 def load_under(v: Expressions, mask: Vector | None, pointer: str, dtype: np.dtype, rest: str = "poison") -> Vector:
@@ -197,17 +216,21 @@ def load_under(v: Expressions, mask: Vector | None, pointer: str, dtype: np.dtyp
     return v.assign(f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {mask.typed}, {kind} {rest})", dtype)
 
 
-def masked_store(v: Expressions, x: Vector, pointer: str, count: int, past: bool = False) -> None:
+def first_store(v: Expressions, x: Vector, pointer: str, count: int, past: bool = False) -> None:
+    """Write the first elements, and nothing beyond them."""
     if count == v.lanes:
         v.store(x, pointer, past)
         return
-    if count == 1:
-        # A store under a mask of one lane is where LLVM 20 writes a number that was just narrowed in its former width.
-        one = v.fresh()
-        v.lines.append(f"  {one} = extractelement {x.typed}, i32 0")
-        v.lines.append(f"  store {element_type(x.dtype)} {one}, ptr {pointer}, align {x.dtype.itemsize}")
-        return
-    store_under(v, first_lanes(v, count), x, pointer)
+    kind, size, (half, starts) = element_type(x.dtype), x.dtype.itemsize, _halves(count)
+    for start in starts:
+        name, at = v.fresh(), address(v, pointer, start * size)
+        if half == 1:
+            v.lines.append(f"  {name} = extractelement {x.typed}, i32 0")
+            v.lines.append(f"  store {kind} {name}, ptr {at}, align {size}")
+            continue
+        order = _order(tuple(range(start, start + half)))
+        v.lines.append(f"  {name} = shufflevector {x.typed}, {x.type} poison, {order}")
+        v.lines.append(f"  store <{half} x {kind}> {name}, ptr {at}, align {size}")
 
 
 def store_under(v: Expressions, mask: Vector | None, x: Vector, pointer: str) -> None:

@@ -18,7 +18,7 @@ from gradcli.engine.native.loops import address, loop
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, places_from, reached, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import UINT8, masked_store, spread_from
+from gradcli.engine.native.transpose import UINT8, first_store, spread_from
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT32, INT64, Vector
 
 
@@ -252,7 +252,7 @@ class WholeFunction:
         if value.dtype.kind == "b":
             value = v.emit(f"zext {value.typed} to <{v.lanes} x i8>", UINT8)
         if plan.across < 0 or not strides[plan.dims[plan.across]]:
-            masked_store(v, value, pointer, 1)
+            first_store(v, value, pointer, 1)
         elif in_order:
             v.store(value, pointer)
         else:
