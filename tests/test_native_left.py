@@ -405,7 +405,7 @@ def test_rows_are_added_up_at_places_with_the_bits_of_numpy(expression: str, dty
     """Rows of less than a vector, of several, of more places than sums; matrices along each dimension; a single sum."""
     rng = np.random.default_rng(0)
     for dim, shape, places in (
-        *[(1, (ROWS, 3), 3), (1, (ROWS, 20), 20), (1, (ROWS, 7), 33), (1, (ROWS, 1), 5)],
+        *[(1, (ROWS, 3), 3), (1, (ROWS, 10), 12), (1, (ROWS, 20), 20), (1, (ROWS, 7), 33), (1, (ROWS, 1), 5)],
         *[(1, (ROWS, 4, 9), 6), (2, (ROWS, 4, 9), 40), (1, (ROWS, 3, 2), 4)],
     ):
         wide = tuple(places if d == dim else n for d, n in enumerate(shape))
