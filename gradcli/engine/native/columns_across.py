@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,7 +21,6 @@ from gradcli.engine.native.loops import (
     lead_address,
     loops,
 )
-from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
@@ -393,27 +391,3 @@ class ColumnsAcross:
             # A settled state may have fewer parts.
             for name, part in zip(names, item.lanes.settle(v, state), strict=False):
                 v.store(part, name)
-
-
-def suits(reader: Lowering, item: LoopStep) -> bool:
-    """Whether an item can go along its last dimension: a reduction has to take in all of the row."""
-    own = [*item.operands, *([(item.out, item.strides)] if item.out >= 0 else [])]
-    for slot, one in own:
-        # Neighbours in a row are no neighbours in memory where the rows lie between them.
-        if one[-1:] not in ((), (0,)) and math.prod(reader.rest(slot)) == reader.leading(slot) > 1:
-            return False
-    strides = [*(strides for _, strides in item.operands), item.strides]
-    if item.adds:
-        # The table of a row is written as one piece.
-        if any(reader.leading(slot) > 1 for slot in (item.out, item.start) if slot >= 0):
-            return False
-        return all(not one or one[-1] in (0, 1) for one in strides) and row_tables.fits(item)
-    if item.running or (item.scatters and any(item.operands[1][1][-1:])):
-        return False
-    if item.scatters and item.strides[-1:] == (0,):
-        return False
-    if item.lanes is not None and item.out >= 0 and len(item.reduced) != len(item.space):
-        return False
-    if item.out < 0 and any(item.strides) and item.strides[-1:] == (0,):
-        return False
-    return all(not one or one[-1] in (0, 1) for one in strides)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gradcli.engine.native.columns_across import ColumnsAcross, suits
+from gradcli.engine.native.along_rows import suits
+from gradcli.engine.native.columns_across import ColumnsAcross
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import Lowering

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from gradcli.engine.native.columns_across import ColumnsAcross, suits
+from gradcli.engine.native.along_rows import suits
+from gradcli.engine.native.columns_across import ColumnsAcross
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address, address_of, loop, loop_to

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from gradcli.engine.native import panels
-from gradcli.engine.native.columns_across import ColumnsAcross, suits
+from gradcli.engine.native.along_rows import suits
+from gradcli.engine.native.columns_across import ColumnsAcross
 from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import Lowering
