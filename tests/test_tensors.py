@@ -443,3 +443,16 @@ def test_evaluate_takes_more_inputs_than_are_used() -> None:
     assert gc.evaluate("sum(x)", inputs, wrt=["spare"]).grads == {"x": None, "spare": None, "count": None}
     with pytest.raises(gc.GradcliError, match="unknown name 'y'"):
         gc.evaluate("sum(y)", inputs)
+
+
+def test_arrays_of_another_byte_order_become_those_of_this_machine() -> None:
+    x = np.array([1, 2], np.dtype("f4").newbyteorder())
+    result = gc.evaluate("x[i]", {"x": x, "i": np.array([1, 0], np.dtype("i4").newbyteorder())})
+    for got in (
+        gc.tensor(x),
+        gc.evaluate("x", {"x": x}, []).value,
+        result.value.detach(),
+        gc.evaluate("sum(x)", {"x": x}).grads["x"],
+    ):
+        assert got.dtype == "float32" and got.numpy().dtype.isnative
+    assert gc.index_add(gc.ones(2), 0, gc.tensor([0, 1]), x).tolist() == [2, 3] and result.value.tolist() == [2, 1]

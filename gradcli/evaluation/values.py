@@ -72,10 +72,10 @@ def settle(dtype: str | None, seed: int | None) -> None:
 
 
 def to_array(value: Any) -> np.ndarray:
-    """An input as an array: arrays and tensors as they are, numbers and lists as float32."""
+    """An input as an array: arrays in this machine's byte order, tensors as they are, numbers and lists as float32."""
     if type(value) is np.ndarray:
         check_dtype(value.dtype)
-        return value
+        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
     if isinstance(value, Tensor):
         return value.value()
     if isinstance(value, np.ndarray | np.generic):

@@ -35,7 +35,7 @@ def as_node(value: Any) -> Node:
         return weak_constant(value)
     if isinstance(value, np.ndarray | np.generic):
         check_dtype(value.dtype)
-        return constant(value)
+        return constant(value, value.dtype.newbyteorder("="))
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return list_node(value)
     fields = getattr(value, "_fields", ())
