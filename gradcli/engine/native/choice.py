@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 #: "auto" is native code where llvmlite is installed; None is what GRADCLI_ENGINE says, or else "auto".
 ENGINE: ContextVar[str | None] = ContextVar("gradcli_engine", default=None)
 ENGINES = ("auto", "numpy", "native")
-#: What a pass has to compute, in elements of the cheapest operations, to be compiled unasked. Loading LLVM and making the
-#: code takes about as long as NumPy for it; what was computed once is often computed again, and finds the code made.
+#: What a pass has to compute, in elements of the cheapest operations, to be compiled unasked. Loading LLVM and making
+#: the code takes about as long as NumPy for it; what was computed once is often computed again, and finds code made.
 WORTH_COMPILING = 1 << 26
 #: The same for small requests: so many operations, over all runs that are to come, take NumPy as long to be called.
 WORTH_CALLS = 1 << 18
