@@ -142,7 +142,7 @@ def gates(x: Array, y: Array) -> tuple[Any, ...]:
     return x.dtype.type(value), gx, gy
 
 
-def logistic(X: Array, y: Array, w: Array) -> tuple[Any, ...]:  # noqa: N803
+def logistic(X: Array, y: Array, w: Array) -> tuple[Any, ...]:
     """(c) mean(log1p(exp(-y*(X@w)))), the gradient of w"""
     rows = X.shape[0]
     # The vectors are to fit the cache; of the matrix only a few rows need to.
@@ -170,7 +170,7 @@ def logistic(X: Array, y: Array, w: Array) -> tuple[Any, ...]:  # noqa: N803
     return X.dtype.type(value / rows), (gradient / -rows).astype(X.dtype)
 
 
-def cross_entropy(Z: Array, T: Array) -> tuple[Any, ...]:  # noqa: N803
+def cross_entropy(Z: Array, T: Array) -> tuple[Any, ...]:
     """(d) mean(logsumexp(Z, 1) - sum(Z*T, 1)), the gradient of Z"""
     rows, classes = Z.shape
     g = np.empty_like(Z)
@@ -237,7 +237,7 @@ def wide(x: Array) -> Array:
     return x.reshape(-1, math.gcd(len(x), FOLD) * x.shape[1])
 
 
-def standardized(X: Array) -> tuple[Any, ...]:  # noqa: N803
+def standardized(X: Array) -> tuple[Any, ...]:
     """(f) sum(((X - mean(X, 0))/std(X, 0))**2)"""
     rows, columns = X.shape
     g = np.empty_like(X)

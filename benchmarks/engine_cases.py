@@ -35,21 +35,21 @@ def gates_tape(x: Array, y: Array) -> tuple[Any, ...]:
     return np.sum(s * t), t * (s * (1 - s)), s * (1 - t**2)
 
 
-def logistic(words: Any, X: Any, y: Any, w: Any) -> Any:  # noqa: N803
+def logistic(words: Any, X: Any, y: Any, w: Any) -> Any:
     return words.mean(words.log1p(words.exp(-y * (X @ w))))
 
 
-def logistic_tape(X: Array, y: Array, w: Array) -> tuple[Any, ...]:  # noqa: N803
+def logistic_tape(X: Array, y: Array, w: Array) -> tuple[Any, ...]:
     e = np.exp(-y * (X @ w))
     g = np.full_like(e, 1 / e.size) / (1 + e) * e * -y
     return np.mean(np.log1p(e)), X.T @ g
 
 
-def cross_entropy(words: Any, Z: Any, T: Any) -> Any:  # noqa: N803
+def cross_entropy(words: Any, Z: Any, T: Any) -> Any:
     return words.mean(words.logsumexp(Z, 1) - words.sum(Z * T, 1))
 
 
-def cross_entropy_tape(Z: Array, T: Array) -> tuple[Any, ...]:  # noqa: N803
+def cross_entropy_tape(Z: Array, T: Array) -> tuple[Any, ...]:
     high = np.max(Z, 1, keepdims=True)
     e = np.exp(Z - high)
     powers = np.sum(e, 1, keepdims=True)
@@ -68,11 +68,11 @@ def normalized_tape(x: Array) -> tuple[Any, ...]:
     return np.sum(quotient), 1 / powers + np.sum(-quotient / powers) * e
 
 
-def standardized(words: Any, X: Any) -> Any:  # noqa: N803
+def standardized(words: Any, X: Any) -> Any:
     return words.sum(((X - words.mean(X, axis=0)) / words.std(X)) ** 2)
 
 
-def standardized_tape(X: Array) -> tuple[Any, ...]:  # noqa: N803
+def standardized_tape(X: Array) -> tuple[Any, ...]:
     d = X - np.mean(X, 0)
     std = np.std(X, 0, ddof=1)
     z = d / std

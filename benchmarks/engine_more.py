@@ -19,7 +19,7 @@ def selected(words: Any, x: Any, y: Any) -> Any:
     return words.sum(words.where(x > 0, x * words.exp(-x), words.sin(x) / 2) * y)
 
 
-def distances(words: Any, X: Any, c: Any) -> Any:  # noqa: N803
+def distances(words: Any, X: Any, c: Any) -> Any:
     return words.sum(words.sqrt(words.sum((X - c) ** 2, 1) + 0.01))
 
 
@@ -27,7 +27,7 @@ def spread(words: Any, x: Any, y: Any) -> Any:
     return words.var(x * y) + words.mean(words.abs(x - y))
 
 
-def network(words: Any, X: Any, A: Any, B: Any, Y: Any) -> Any:  # noqa: N803
+def network(words: Any, X: Any, A: Any, B: Any, Y: Any) -> Any:
     return words.mean((words.relu(X @ A) @ B - Y) ** 2)
 
 
@@ -35,11 +35,11 @@ def gelu(words: Any, x: Any) -> Any:
     return words.sum(words.gelu(x))
 
 
-def normalized_rows(words: Any, X: Any, w: Any, b: Any) -> Any:  # noqa: N803
+def normalized_rows(words: Any, X: Any, w: Any, b: Any) -> Any:
     return words.sum(words.layer_norm(X, w, b) ** 2)
 
 
-def attention(words: Any, Q: Any, K: Any, V: Any) -> Any:  # noqa: N803
+def attention(words: Any, Q: Any, K: Any, V: Any) -> Any:
     return words.sum((words.softmax(Q @ words.mT(K) / 8, -1) @ V) ** 2)
 
 
@@ -48,7 +48,7 @@ def huber(words: Any, x: Any, y: Any) -> Any:
     return words.mean(words.where(size < 1, size * size / 2, size - 0.5))
 
 
-def mixture(words: Any, X: Any, m: Any) -> Any:  # noqa: N803
+def mixture(words: Any, X: Any, m: Any) -> Any:
     return -words.mean(words.logsumexp(-0.5 * words.sum((X[:, None] - m) ** 2, 2), 1))
 
 

@@ -13,11 +13,11 @@ from engine_peers import Workload
 Array = np.ndarray
 
 
-def network(words: Any, X: Any, A: Any, B: Any, Y: Any) -> Any:  # noqa: N803
+def network(words: Any, X: Any, A: Any, B: Any, Y: Any) -> Any:
     return words.mean((words.relu(X @ A) @ B - Y) ** 2)
 
 
-def network_tape(X: Array, A: Array, B: Array, Y: Array) -> tuple[Any, ...]:  # noqa: N803
+def network_tape(X: Array, A: Array, B: Array, Y: Array) -> tuple[Any, ...]:
     inner = X @ A
     hidden = np.maximum(inner, 0)
     rest = hidden @ B - Y
@@ -38,11 +38,11 @@ def attention_tape(q: Array, k: Array, v: Array, w: Array) -> tuple[Any, ...]:
     return np.sum((p @ v) * w), g @ k, np.swapaxes(g, -1, -2) @ q, np.swapaxes(p, -1, -2) @ w
 
 
-def mixture(words: Any, X: Any, mu: Any, b: Any) -> Any:  # noqa: N803
+def mixture(words: Any, X: Any, mu: Any, b: Any) -> Any:
     return words.sum(words.logsumexp(-0.5 * ((X[:, None, :] - mu) ** 2).sum(2) + b, 1))
 
 
-def mixture_tape(X: Array, mu: Array, b: Array) -> tuple[Any, ...]:  # noqa: N803
+def mixture_tape(X: Array, mu: Array, b: Array) -> tuple[Any, ...]:
     d = X[:, None, :] - mu
     z = -0.5 * np.sum(d * d, 2) + b
     high = z.max(1, keepdims=True)

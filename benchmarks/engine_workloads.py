@@ -47,11 +47,11 @@ def chain(options: Options) -> Iterator[Workload]:
         yield Workload(name, chain_expression(), {"x": x.astype(dtype)}, ("x",), chain_formula, chain_tape)
 
 
-def perceptron_formula(words: Any, X: Any, A: Any, B: Any, C: Any) -> Any:  # noqa: N803
+def perceptron_formula(words: Any, X: Any, A: Any, B: Any, C: Any) -> Any:
     return words.mean((words.relu(words.tanh(X @ A) @ B) @ C) ** 2)
 
 
-def perceptron_tape(X: Array, A: Array, B: Array, C: Array) -> tuple[Any, ...]:  # noqa: N803
+def perceptron_tape(X: Array, A: Array, B: Array, C: Array) -> tuple[Any, ...]:
     first = np.tanh(X @ A)
     inner = first @ B
     second = np.maximum(inner, 0)
@@ -74,11 +74,11 @@ def perceptron(options: Options) -> Iterator[Workload]:
         yield Workload(name, expression, inputs, ("A", "B", "C"), perceptron_formula, perceptron_tape)
 
 
-def inverse_formula(words: Any, A: Any, B: Any) -> Any:  # noqa: N803
+def inverse_formula(words: Any, A: Any, B: Any) -> Any:
     return words.sum(words.inv(A) * B)
 
 
-def inverse_tape(A: Array, B: Array) -> tuple[Any, ...]:  # noqa: N803
+def inverse_tape(A: Array, B: Array) -> tuple[Any, ...]:
     inverse = np.linalg.inv(A)
     transposed = np.swapaxes(inverse, -1, -2)
     return np.sum(inverse * B), -(transposed @ B @ transposed)

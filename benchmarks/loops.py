@@ -64,11 +64,11 @@ def oscillator(turns: int, y0: Any, k: Any) -> Any:
     return runge_kutta(lambda y: torch.stack([y[1], k * (1 - y[0] ** 2) * y[1] - y[0]]), y0, turns)
 
 
-def network(turns: int, y0: Any, A: Any) -> Any:  # noqa: N803
+def network(turns: int, y0: Any, A: Any) -> Any:
     return runge_kutta(lambda y: torch.tanh(A @ y), y0, turns)
 
 
-def lstm(turns: int, W: Any, U: Any, b: Any, xs: Any) -> Any:  # noqa: N803
+def lstm(turns: int, W: Any, U: Any, b: Any, xs: Any) -> Any:
     h, c, outputs = torch.zeros(8, dtype=W.dtype), torch.zeros(8, dtype=W.dtype), []
     for x in xs[:turns]:
         i, f, g, o = (W @ h + U @ x + b).chunk(4)

@@ -10,7 +10,7 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_flag, as_int
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.infer import cast
-from gradcli.libraries.library_function import LibraryFunction, names_and_rows
+from gradcli.libraries.foreign_function import LibraryFunction, names_and_rows
 from gradcli.libraries.numpy_arguments import HARMLESS, LibraryRow, as_axes, as_axis, as_dtype, as_floating, ops, rows
 
 _HINT = "leave it out, or write it with gradcli's own functions"

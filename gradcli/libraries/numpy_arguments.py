@@ -14,7 +14,7 @@ from gradcli.graph.dtypes import check_dtype, to_float
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node
 from gradcli.graph.op import OPS, Op
-from gradcli.libraries.library_function import Harmless
+from gradcli.libraries.foreign_function import Harmless
 
 #: Those that NumPy's functions share.
 HARMLESS: Harmless = {

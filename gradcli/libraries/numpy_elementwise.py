@@ -8,7 +8,7 @@ from typing import Any
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node
 from gradcli.graph.infer import cast
-from gradcli.libraries.library_function import names_and_rows
+from gradcli.libraries.foreign_function import names_and_rows
 from gradcli.libraries.numpy_arguments import LibraryRow, as_floating, in_dtype, ops, rows
 
 #: The rows that mean what a ufunc does, by its name.

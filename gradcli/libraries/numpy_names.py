@@ -12,7 +12,7 @@ from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.libraries import numpy_elementwise
-from gradcli.libraries.library_function import LibraryFunction
+from gradcli.libraries.foreign_function import LibraryFunction
 from gradcli.libraries.numpy_arguments import HARMLESS, HINT, LibraryRow, in_dtype
 
 # The modules of the tables, which are imported one after the other until a name is found.

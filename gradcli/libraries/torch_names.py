@@ -6,7 +6,7 @@ from typing import Any
 
 import gradcli.ops  # noqa: F401
 from gradcli.graph.op import OPS, Op
-from gradcli.libraries.library_function import Harmless, drop_harmless, names_and_rows
+from gradcli.libraries.foreign_function import Harmless, drop_harmless, names_and_rows
 
 #: What else stands in a folder than the rows that say so: the same functions again, under these names or others.
 _AGAIN = {

@@ -70,7 +70,7 @@ def _solve_ex_kernel(a: Any, b: Any, vector: bool, left: bool, check_errors: boo
     return _or_by_factors(lambda: solve_kernel(a, b, vector, left), a, by_factors, check_errors)
 
 
-def _solve_ex(A: Any, B: Any, left: bool, check_errors: bool) -> Any:  # noqa: N803
+def _solve_ex(A: Any, B: Any, left: bool, check_errors: bool) -> Any:
     a, b, vector = solve_operands(A, B, left, "solve_ex")
     return make_results(solve_ex, (a, b), {"vector": vector, "left": left, "check_errors": check_errors})
 

@@ -334,7 +334,7 @@ def _powers(x: Node, count: int) -> Node:
     return cat([ones, cumprod(repeated, -1)], -1)
 
 
-def _linalg_vander(x: Any, N: Any) -> Node:  # noqa: N803
+def _linalg_vander(x: Any, N: Any) -> Node:
     node = as_node(x)
     node = node if node.ndim else reshape(node, (1,))
     count = node.shape[-1] if N is None else as_int(N, "N")
@@ -343,7 +343,7 @@ def _linalg_vander(x: Any, N: Any) -> Node:  # noqa: N803
     return _powers(node, count)
 
 
-def _vander(x: Any, N: Any, increasing: bool) -> Node:  # noqa: N803
+def _vander(x: Any, N: Any, increasing: bool) -> Node:
     node = as_node(x)
     if node.ndim != 1:
         raise SizeError("vander() takes a vector, got shape {}", node.shape)

@@ -158,11 +158,11 @@ svdvals = composite(
 # Eigenvalues of symmetric matrices ------------------------------------------------------------------------------------
 
 
-def _eigh_kernel(a: Any, UPLO: Any) -> Any:  # noqa: N803
+def _eigh_kernel(a: Any, UPLO: Any) -> Any:
     return tuple(np.linalg.eigh(a, UPLO))
 
 
-def _eigh_vjp(g: Any, out: Any, a: Node, UPLO: str) -> tuple[Node]:  # noqa: N803
+def _eigh_vjp(g: Any, out: Any, a: Node, UPLO: str) -> tuple[Node]:
     v, values, gv = out.eigenvectors, out.eigenvalues, g.eigenvectors
     if gv is None:
         return (matmul(v * unsqueeze(g.eigenvalues, -2), m_t(v)),)
@@ -173,12 +173,12 @@ def _eigh_vjp(g: Any, out: Any, a: Node, UPLO: str) -> tuple[Node]:  # noqa: N80
     return (matmul(v, matmul(inner, m_t(v))),)
 
 
-def _eigh_build(A: Any, UPLO: Any) -> Any:  # noqa: N803
+def _eigh_build(A: Any, UPLO: Any) -> Any:
     triangle = as_choice(UPLO, "UPLO", ("L", "U"))
     return make_results(eigh, (square(A, "eigh"),), {"UPLO": triangle})
 
 
-def _eigvalsh(A: Any, UPLO: Any) -> Node:  # noqa: N803
+def _eigvalsh(A: Any, UPLO: Any) -> Node:
     a, triangle = square(A, "eigvalsh"), as_choice(UPLO, "UPLO", ("L", "U"))
     params = {"UPLO": triangle}
     if not a.requires_grad:
@@ -252,7 +252,7 @@ def _qr_vjp(g: Any, out: Any, a: Node, mode: str) -> tuple[Node]:
     return (whole if g.R is None else whole + matmul(q, g.R),)
 
 
-def _qr_build(A: Any, mode: Any) -> Any:  # noqa: N803
+def _qr_build(A: Any, mode: Any) -> Any:
     chosen = as_choice(mode, "mode", ("reduced", "complete", "r"))
     return make_results(linalg_qr, (matrices(A, "linalg_qr"),), {"mode": chosen})
 

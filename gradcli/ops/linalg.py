@@ -336,7 +336,7 @@ def _solution(a: Node, b: Node, vector: bool = False, left: bool = True) -> Node
     return make(solve, (a, b), {"vector": vector, "left": left})
 
 
-def solve_operands(A: Any, B: Any, left: bool, name: str) -> tuple[Node, Node, bool]:  # noqa: N803
+def solve_operands(A: Any, B: Any, left: bool, name: str) -> tuple[Node, Node, bool]:
     """The matrices and right-hand sides of linear systems, and whether the latter are vectors."""
     a, b = in_one_dtype(square(A, name), float_node(B, name))
     # PyTorch's rule: a batch of vectors is one whose shape is that of the matrices without their last dimension.
@@ -354,7 +354,7 @@ def solve_operands(A: Any, B: Any, left: bool, name: str) -> tuple[Node, Node, b
     return a, b, vector
 
 
-def _solve(A: Any, B: Any, left: Any) -> Node:  # noqa: N803
+def _solve(A: Any, B: Any, left: Any) -> Node:
     a, b, vector = solve_operands(A, B, bool(left), "solve")
     return _solution(a, b, vector, bool(left))
 

@@ -120,7 +120,7 @@ def _lu_factor_vjp(g: Any, out: Any, a: Node, pivot: bool, check_errors: bool) -
     return (plu_pullback(gl, gu, order, lower, upper),)
 
 
-def _factored(A: Any, name: str, pivot: bool, check_errors: bool) -> Any:  # noqa: N803
+def _factored(A: Any, name: str, pivot: bool, check_errors: bool) -> Any:
     return make_results(lu_factor_ex, (matrices(A, name),), {"pivot": pivot, "check_errors": check_errors})
 
 
@@ -142,7 +142,7 @@ lu_factor: Op = composite(
 )
 
 
-def _lu(A: Any, pivot: bool, get_infos: bool) -> Any:  # noqa: N803
+def _lu(A: Any, pivot: bool, get_infos: bool) -> Any:
     found = _factored(A, "lu", pivot, False)
     return lu.named(found) if get_infos else lu_factor.named(found[:2])
 
@@ -187,7 +187,7 @@ def _without_slope(op: Op, found: Any) -> Any:
     return op.named((detach(found.P), found.L, found.U))
 
 
-def _linalg_lu(A: Any, pivot: bool) -> Any:  # noqa: N803
+def _linalg_lu(A: Any, pivot: bool) -> Any:
     return _without_slope(linalg_lu, make_results(linalg_lu, (matrices(A, "linalg_lu"),), {"pivot": pivot}))
 
 
@@ -224,7 +224,7 @@ def _whole_pivots(pivots: Any, factors: Node, name: str) -> Node:
     return node
 
 
-def _lu_unpack(LU_data: Any, LU_pivots: Any, unpack_data: bool, unpack_pivots: bool) -> Any:  # noqa: N803
+def _lu_unpack(LU_data: Any, LU_pivots: Any, unpack_data: bool, unpack_pivots: bool) -> Any:
     factors = matrices(LU_data, "lu_unpack")
     inputs = factors, _whole_pivots(LU_pivots, factors, "lu_unpack")
     params = {"unpack_data": unpack_data, "unpack_pivots": unpack_pivots}
@@ -269,7 +269,7 @@ def _lu_solve_vjp(g: Node, out: Node, factors: Node, pivots: Node, b: Node, left
     return -to_factors, None, to_b
 
 
-def _linalg_lu_solve(LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool, name: str = "linalg_lu_solve") -> Node:  # noqa: N803
+def _linalg_lu_solve(LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool, name: str = "linalg_lu_solve") -> Node:
     factors, b = in_one_dtype(square(LU, name), float_node(B, name))
     if b.ndim < 2 or b.shape[-2 if left else -1] != factors.shape[-1]:
         raise SizeError("shapes {} and {} do not fit for {}()", factors.shape, b.shape, name)

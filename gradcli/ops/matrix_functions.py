@@ -99,7 +99,7 @@ def check_bound(bound: Node, a: Node, name: str) -> None:
         raise SizeError("{}() takes one bound for each matrix of {}, got shape {}", name, a.shape, bound.shape)
 
 
-def _pinv(A: Any, atol: Any, rtol: Any, hermitian: bool, name: str = "pinv") -> Node:  # noqa: N803
+def _pinv(A: Any, atol: Any, rtol: Any, hermitian: bool, name: str = "pinv") -> Node:
     a = square(A, name) if hermitian else matrices(A, name)
     if any(isinstance(b, Node | np.ndarray | list | tuple) for b in (atol, rtol)):
         bounds = [cast(as_node(0.0 if b is None else b), a.dtype) for b in (atol, rtol)]
@@ -186,7 +186,7 @@ def _lstsq_vjp(g: Any, out: Any, a: Node, b: Node, vector: bool, rcond: float | 
     return to_a, to_b if not vector or to_b is None else sum_(to_b, -1)
 
 
-def _lstsq(A: Any, B: Any, rcond: Any, driver: Any) -> Any:  # noqa: N803
+def _lstsq(A: Any, B: Any, rcond: Any, driver: Any) -> Any:
     a, b = in_one_dtype(matrices(A, "lstsq"), float_node(B, "lstsq"))
     vector = b.ndim == 1 or b.shape == a.shape[:-1]
     if not b.ndim or b.shape[-1 if vector else -2] != a.shape[-2]:
@@ -246,14 +246,14 @@ def _householder_kernel(a: Any, tau: Any) -> Any:
     return kernels.reflect(a, tau, unit, False)
 
 
-def _reflections(A: Any, tau: Any, name: str) -> list[Node]:  # noqa: N803
+def _reflections(A: Any, tau: Any, name: str) -> list[Node]:
     a, factors = matrices(A, name), float_node(tau, name)
     if factors.ndim != a.ndim - 1 or factors.shape[:-1] != a.shape[:-2] or factors.shape[-1] > min(a.shape[-2:]):
         raise SizeError("shapes {} and {} do not fit for {}()", a.shape, factors.shape, name)
     return in_one_dtype(a, factors)
 
 
-def _householder_product(A: Any, tau: Any) -> Node:  # noqa: N803
+def _householder_product(A: Any, tau: Any) -> Node:
     a, factors = _reflections(A, tau, "householder_product")
     if a.shape[-2] < a.shape[-1]:
         raise SizeError("householder_product() needs no fewer rows than columns, got shape {}", a.shape)
@@ -311,7 +311,7 @@ ormqr: Op = primitive(
 # Systems of tensors ---------------------------------------------------------------------------------------------------
 
 
-def _tensorsolve(A: Any, B: Any, dims: Any) -> Node:  # noqa: N803
+def _tensorsolve(A: Any, B: Any, dims: Any) -> Node:
     a, b = float_node(A, "tensorsolve"), float_node(B, "tensorsolve")
     if dims is not None:
         moved = list(dims) if isinstance(dims, list | tuple) else [dims]
@@ -322,7 +322,7 @@ def _tensorsolve(A: Any, B: Any, dims: Any) -> Node:  # noqa: N803
     return reshape(solve(reshape(a, (b.size, b.size)), reshape(b, (b.size,))), shape)
 
 
-def _tensorinv(A: Any, ind: Any) -> Node:  # noqa: N803
+def _tensorinv(A: Any, ind: Any) -> Node:
     a, count = float_node(A, "tensorinv"), as_int(ind, "ind")
     if count <= 0:
         raise GradcliError(f"ind must be positive, got {count}", argument="ind")

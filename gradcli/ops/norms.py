@@ -86,12 +86,12 @@ def _of_matrix(x: Node, order: float | str, dim: Any, keepdim: bool, name: str) 
     return found
 
 
-def _matrix_norm(A: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Node:  # noqa: N803
+def _matrix_norm(A: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Node:
     x = _floats(A, dtype, "matrix_norm")
     return _of_matrix(x, _order(ord, "matrix_norm"), (-2, -1) if dim is None else dim, keepdim, "matrix_norm")
 
 
-def _linalg_norm(A: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Node:  # noqa: N803
+def _linalg_norm(A: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Node:
     x = _floats(A, dtype, "linalg_norm")
     if ord is None:
         return _of_vector(x, 2.0, dim, keepdim, "linalg_norm")
@@ -127,7 +127,7 @@ linalg_norm = composite(
 # Condition and rank ---------------------------------------------------------------------------------------------------
 
 
-def _cond(A: Any, p: Any) -> Node:  # noqa: N803
+def _cond(A: Any, p: Any) -> Node:
     a = matrices(A, "cond")
     if is_half(a.dtype):
         # Singular values that were rounded would not tell their ratio.
@@ -151,7 +151,7 @@ def _cond(A: Any, p: Any) -> Node:  # noqa: N803
     return where(isnan(product), math.inf, product)
 
 
-def _matrix_rank(A: Any, atol: Any, rtol: Any, hermitian: bool) -> Node:  # noqa: N803
+def _matrix_rank(A: Any, atol: Any, rtol: Any, hermitian: bool) -> Node:
     a = detach(square(A, "matrix_rank") if hermitian else matrices(A, "matrix_rank"))
     if not a.size:
         return call("zeros", a.shape[:-2], dtype="int64")

@@ -62,7 +62,7 @@ def _solve_triangular_vjp(
     return -_triangle(product, upper, unitriangular), to_b
 
 
-def _solve_triangular(A: Any, B: Any, upper: Any, left: Any, unitriangular: Any) -> Node:  # noqa: N803
+def _solve_triangular(A: Any, B: Any, upper: Any, left: Any, unitriangular: Any) -> Node:
     a, b = system(A, B, "solve_triangular", left)
     return solved(a, b, as_flag(upper, "upper"), left, unitriangular)
 
@@ -104,7 +104,7 @@ def _triangular_solve_vjp(
     return to_b, to_a
 
 
-def _triangular_solve(b: Any, A: Any, upper: bool, transpose: bool, unitriangular: bool) -> Any:  # noqa: N803
+def _triangular_solve(b: Any, A: Any, upper: bool, transpose: bool, unitriangular: bool) -> Any:
     matrix, sides = system(A, b, "triangular_solve")
     params = {"upper": upper, "transpose": transpose, "unitriangular": unitriangular}
     return make_results(triangular_solve, (sides, matrix), params)
@@ -139,7 +139,7 @@ def _cholesky_solve_vjp(g: Node, out: Node, b: Node, factor: Node, upper: bool) 
     return to_b, -(matmul(factor, both) if upper else matmul(both, factor))
 
 
-def _cholesky_solve(B: Any, L: Any, upper: bool) -> Node:  # noqa: N803
+def _cholesky_solve(B: Any, L: Any, upper: bool) -> Node:
     factor, sides = system(L, B, "cholesky_solve")
     return make(cholesky_solve, (sides, factor), {"upper": upper})
 
