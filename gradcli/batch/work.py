@@ -36,12 +36,17 @@ from gradcli.storage.target import UnwritableError
 _LONGEST_NAME = 255
 # So many kinds of items keep their plans.
 _MOST_PLANS = 64
+# Threads that hand the interpreter's lock to each other at every call of the system or of NumPy take longer together
+# than one alone: items of fewer seconds are done by one thread at a time, a chunk each; no turn is longer than that.
+_BRIEF = 0.0005
+_LONGEST_TURN = 0.1
 # The roots; the files as (result, name, size) and as (temporary name, name); what is not finite.
 _Results = tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...], str | None]
 
 
 class Common:
-    """What all workers of a process have together: the shared inputs, loaded once, and the turn of large items."""
+    """What all workers of a process have together: the shared inputs, loaded once, and the turns of large items and of
+    brief ones."""
 
     def __init__(self, job: Job) -> None:
         settle(job.dtype, job.seed)
@@ -50,6 +55,7 @@ class Common:
             # In float64: the value decides later what it is rounded to.
             self.vector = job.grad_output.load("float64") if job.grad_output is not None else None
         self.gate = threading.Lock()
+        self.turn = threading.Lock()
 
 
 class Worker:
@@ -71,6 +77,8 @@ class Worker:
         self._last: tuple[list[Any], ItemPlan] | None = None
         self._place = os.path.join(job.folder, UNFINISHED)
         self._token = ""
+        # The least that one of the last chunk's items took.
+        self._seconds = 0.0
 
     def do(self, tasks: Sequence[Task], stopped: Callable[[], bool]) -> Part:
         """Do neighbouring items; failures are told in their outcomes; results that cannot be written end the part."""
@@ -78,16 +86,24 @@ class Worker:
         sums: dict[str, Any] = {}
         # A cluster may have the same items done again, by this worker too, while the first files lie there.
         self._token = f"{os.getpid():x}-{os.urandom(4).hex()}"
-        with self._settings():
+        with self._settings(), contextlib.ExitStack() as turn:
+            if self._seconds < _BRIEF and self.common.turn.acquire(timeout=_LONGEST_TURN):
+                turn.callback(self.common.turn.release)
+            start = time.perf_counter()
+            ends = [start]
             for task in tasks:
                 if stopped():
                     return Part(outcomes, sums, False)
+                if ends[-1] - start > _LONGEST_TURN:
+                    turn.close()
                 try:
                     outcomes.append(self._item(task, sums))
                 except UnwritableError as error:
                     return Part(outcomes, sums, False, error)
                 except (GradcliError, MemoryError) as error:
                     outcomes.append(self._failed(task, error))
+                ends.append(time.perf_counter())
+        self._seconds = min(map(operator.sub, ends[1:], ends), default=0.0)
         return Part(outcomes, sums)
 
     @contextlib.contextmanager
