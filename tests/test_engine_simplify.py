@@ -407,6 +407,8 @@ def names(expression: str, **shapes: tuple[int, ...]) -> list[str]:
         ("x.double()", []),
         ("exp(x) + exp(x)", ["exp", "add"]),
         ("sum(2*x)", ["sum", "mul"]),
+        ("sum(-2*x)", ["sum", "mul", "add"]),
+        ("sum(0.5*x)", ["mul", "sum"]),
         ("sum(x.T)", ["sum"]),
         ("sum(expand(x, 1000000, 2, 3))", ["sum", "mul"]),
         ("mean(expand(x, 1000000, 2, 3), (0, 1))", ["view", "mean"]),
@@ -432,6 +434,13 @@ def names(expression: str, **shapes: tuple[int, ...]) -> list[str]:
 def test_what_is_left(expression: str, left: list[str]) -> None:
     shapes = {"x": (2, 3), "y": (2, 3)} if "y" in expression else {"x": (2, 3)}
     assert names(expression, **shapes) == left
+
+
+def test_a_sum_has_no_negative_zero() -> None:
+    value, leaves = build("sum(-2*x, 0)", {"x": np.array([[0.0, 1.0, -np.inf], [-0.0, -1.0, 1.0]])})
+    done = planned([value], Sizes(little=0), 1)
+    (got,) = done.arrays
+    assert got.tobytes() == np.array([0.0, 0.0, np.inf]).tobytes()
 
 
 _SEARCHES = [f"{f}(x, {d}, {k})" for f in ("argmax", "argmin") for d in (0, 1) for k in (False, True)]

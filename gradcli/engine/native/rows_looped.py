@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,21 +11,29 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import add_each, gathered, lane_offsets, place_within
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
-from gradcli.engine.native.phases import Phase
+from gradcli.engine.native.phases import Phase, in_step
 from gradcli.engine.native.rows_across import Padded
 from gradcli.engine.native.states import (
     States,
     begin,
     count_of,
+    kept_size,
     place_in_row,
     places_from,
-    reached,
     taken_in,
     with_one_more,
 )
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import pack, pack_to, spread_from, stored, unpack, unpack_from
-from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
+from gradcli.engine.native.transpose import in_pieces, pack, pack_to, spread_from, stored, unpack, unpack_from
+from gradcli.engine.native.vectors import BOOL, FLOAT32, INT64, Vector, element_type
+from gradcli.engine.plan.passes import Step
+
+#: Vectors of more bytes are not all in the nearest cache, beside what else is in use.
+_NEAR = 16 << 10
+#: A value of so many times fewer places than another one is little beside it.
+_FEW = 4
+#: Where states are more, rows are taken so many at a time, and a state has so few lanes: it is looked at less often.
+_ROWS, _LANES = 32, 8
 
 
 class RowsLooped:
@@ -32,8 +41,11 @@ class RowsLooped:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.lanes = group.lanes
-        self.states = States(group, self.lanes, [False] * len(group.sums))
+        self.lanes, self.states = group.lanes, States(group, group.lanes, [False] * len(group.sums))
+        items = [item for phase in group.phases for item in phase.items]
+        odd = any(item.table or (item.lanes and item.lanes.indexed) for item in items)
+        if self.states.bytes > _NEAR and not odd:
+            self.lanes, self.states = _ROWS, States(group, _LANES, [False] * len(group.sums))
         self.v = VectorBuilder(self.lanes, block="loop")
         before, self.tail = self.states.marking()
         self.head = [*group.addresses(), *before]
@@ -42,6 +54,10 @@ class RowsLooped:
         self.base: dict[int, str] = {}
         #: From one place to the next, in bytes, of what is used where it lies.
         self.step: dict[int, str] = {}
+        #: What is computed again where a later phase uses it.
+        self.again = self._recomputed()
+        #: Where the states of reductions lie that are under way for many places at once.
+        self.wide: dict[int, list[str]] = {}
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
@@ -61,10 +77,7 @@ class RowsLooped:
         """A vector for each place of what is read, written, or made by one phase for another."""
         group = self.group
         slots = [slot for slot in (*group.inputs, *group.outs) if slot not in group.shared]
-        made = {item.out: (phase, item) for phase in group.phases for item in phase.items if item.out >= 0}
-        for phase in group.phases:
-            for item in phase.items:
-                slots += [slot for slot, _ in item.operands if slot in made and made[slot][0] is not phase]
+        slots += [slot for slot, _, _ in self._used_later() if slot not in self.again]
         for slot in dict.fromkeys(slots):
             if slot in group.inputs and group.lead(slot) == group.width(slot) > 1:
                 # Neighbouring rows are neighbours in memory.
@@ -74,6 +87,34 @@ class RowsLooped:
                 self.base[slot] = f"%kept{slot}"
                 size = group.width(slot) * self.lanes * group.dtype(slot).itemsize
                 self.head.append(self.states.reserve(f"%kept{slot}", size))
+
+    def _used_later(self) -> Iterator[tuple[int, LoopStep, bool]]:
+        """What a phase uses of an earlier one: its place, who makes it, and whether it is used place by place."""
+        made: dict[int, LoopStep] = {}
+        for phase in self.group.phases:
+            for item in phase.items:
+                for slot, strides in item.operands:
+                    if slot in made:
+                        yield slot, made[slot], in_step(made[slot], item, strides) and slot != item.whole
+            made |= {item.out: item for item in phase.items if item.out >= 0}
+
+    def _recomputed(self) -> dict[int, LoopStep]:
+        """Many sums or products of few operands, which take less to be computed again than to be kept."""
+        group, used = self.group, list(self._used_later())
+        kept = {*group.outs, *(slot for slot, _, place_by_place in used if not place_by_place)}
+        return {
+            slot: item
+            for slot, item, _ in used
+            if slot not in kept
+            and group.width(slot) * self.lanes * group.dtype(slot).itemsize > _NEAR
+            and all(self._is_at_hand(part, group.width(slot)) for part, _ in item.operands)
+            and _is_plain(item)
+        }
+
+    def _is_at_hand(self, slot: int, width: int) -> bool:
+        """Whether a value is in memory anyhow, and is little beside one of so many places."""
+        group = self.group
+        return slot in group.inputs and (slot in group.shared or group.width(slot) * _FEW <= width)
 
     def _read(self, k: int, slot: int) -> None:
         dtype, width, v = self.group.dtype(slot), self.group.width(slot), self.v
@@ -88,7 +129,7 @@ class RowsLooped:
             v.lines.append(f"  %r{k} = getelementptr {element_type(stored(dtype))}, ptr %a{k}, i64 %i")
         else:
             with self._pieces(k, slot) as (base, kept):
-                pack_to(v, base, "%i", dtype, self.group.trail(slot), kept)
+                pack_to(v, base, "%i", dtype, self.group.trail(slot), kept, self.group.lanes)
 
     def _write(self, k: int, slot: int) -> None:
         dtype, width = self.group.dtype(slot), self.group.width(slot)
@@ -99,7 +140,7 @@ class RowsLooped:
             if (trail := self.group.trail(slot)) == 1:
                 unpack(self.v, base, "%i", [self.v.load(kept, dtype)])
             else:
-                unpack_from(self.v, base, "%i", dtype, trail, kept)
+                unpack_from(self.v, base, "%i", dtype, trail, kept, self.group.lanes)
 
     @contextmanager
     def _pieces(self, k: int, slot: int) -> Iterator[tuple[str, str]]:
@@ -116,10 +157,14 @@ class RowsLooped:
     # Phases -----------------------------------------------------------------------------------------------------------
 
     def _phase(self, phase: Phase) -> None:
-        """The dimensions that a result keeps are the outer loops, those that are taken in the inner ones."""
+        """The dimensions that a result keeps are the outer loops, those that are taken in the inner ones, unless this
+        would lead far from place to place."""
         reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0]
         inner = list(phase.reduced or ())
         outer = [dim for dim in range(len(phase.space)) if dim not in inner]
+        if self._goes_in_order(phase, reductions):
+            self._in_order(phase, reductions, outer)
+            return
         with loops(self.v, [phase.space[dim] for dim in outer]) as around:
             for item in reductions:
                 begin(self.v, self.head, self.group, item)
@@ -129,6 +174,45 @@ class RowsLooped:
             names = dict(zip(outer, around, strict=True))
             for item in [item for item in reductions if not item.running]:
                 self._end(item, [names.get(dim, "0") for dim in range(len(phase.space))])
+
+    def _goes_in_order(self, phase: Phase, reductions: Sequence[LoopStep]) -> bool:
+        """Whether places are gone through as they lie in memory, with a state for each place of a result."""
+        if not phase.reduced or len(phase.space) - 1 in phase.reduced or any(item.running for item in reductions):
+            return False
+        states = [kept_size(item) * size for item in reductions for size in self._sizes(item)]
+        return sum(states) <= _NEAR < math.prod(phase.space) * self.lanes * FLOAT32.itemsize
+
+    def _in_order(self, phase: Phase, reductions: Sequence[LoopStep], outer: Sequence[int]) -> None:
+        v = self.v
+        for item in reductions:
+            self.wide[item.out] = [f"%wide{item.out}.{part}" for part in range(len(self._start(item)))]
+            for name, size in zip(self.wide[item.out], self._sizes(item), strict=True):
+                self.head.append(self.states.reserve(name, kept_size(item) * size))
+        with self._results(phase, outer) as indices:
+            for item in reductions:
+                for name, part in zip(self._state_of(item, indices), self._start(item), strict=True):
+                    v.store(part, name)
+        with loops(v, phase.space) as indices:
+            self._places(phase, indices)
+        with self._results(phase, outer) as indices:
+            for item in reductions:
+                self._end(item, indices)
+
+    @contextmanager
+    def _results(self, phase: Phase, outer: Sequence[int]) -> Iterator[list[str]]:
+        """Loops over the dimensions that results keep."""
+        with loops(self.v, [phase.space[dim] for dim in outer]) as around:
+            names = dict(zip(outer, around, strict=True))
+            yield [names.get(dim, "0") for dim in range(len(phase.space))]
+
+    def _start(self, item: LoopStep) -> list[Vector]:
+        """The state of a reduction that has taken in nothing."""
+        assert item.lanes is not None
+        return item.lanes.start(self.v, taken_in(self.group, item))
+
+    def _sizes(self, item: LoopStep) -> list[int]:
+        """The bytes of the vectors that this consists of."""
+        return [self.lanes * part.dtype.itemsize for part in self._start(item)]
 
     def _places(self, phase: Phase, indices: Sequence[str]) -> None:
         here: dict[int, Vector] = {}
@@ -192,6 +276,10 @@ class RowsLooped:
             return here[slot]
         if slot in self.same:
             return self.same[slot]
+        if (maker := self.again.get(slot)) is not None:
+            assert maker.form is not None
+            here[slot] = maker.form(self.v, *(self._operand(maker, *read, here, indices) for read in maker.reads))
+            return here[slot]
         dtype = self.group.dtype(slot)
         if slot in self.group.shared:
             return spread_from(self.v, self._pointer(slot, indices, strides, 1), dtype)
@@ -210,33 +298,59 @@ class RowsLooped:
     def _end(self, item: LoopStep, indices: Sequence[str]) -> None:
         v = self.v
         assert item.lanes is not None
-        state = item.lanes.settle(v, reached(v, self.group, item))
+        names = self._state_of(item, indices)
+        state = [v.load(name, part.dtype) for name, part in zip(names, self._start(item), strict=True)]
+        state = item.lanes.settle(v, state)
         value = item.lanes.result(v, state, count_of(item), item.step.node)
         self._keep(item, value, indices)
 
     def _take_in(self, item: LoopStep, value: Vector, indices: Sequence[str]) -> None:
-        v = self.v
+        v, names = self.v, self._state_of(item, indices)
         assert item.lanes is not None
-        start = item.lanes.start(v, taken_in(self.group, item))
-        if item.out >= 0:
-            names = [f"%red{item.out}.{part}" for part in range(len(start))]
-        else:
-            number = self.group.sums.index(item)
-            names = [self._state(number, part, indices, item.strides) for part in range(len(start))]
-        before = [v.load(name, part.dtype) for name, part in zip(names, start, strict=True)]
-        after = with_one_more(v, item, before, value, self._index(item, indices) if item.lanes.indexed else None)
         if item.out < 0:
-            mask = v.value("%mask", BOOL)
-            after = [v.select(mask, new, old) for new, old in zip(after, before, strict=True)]
+            self._take_rows_in(item, names, value)
+            return
+        before = [v.load(name, part.dtype) for name, part in zip(names, self._start(item), strict=True)]
+        after = with_one_more(v, item, before, value, self._index(item, indices) if item.lanes.indexed else None)
         for name, part in zip(names, after, strict=True):
             v.store(part, name)
 
+    def _take_rows_in(self, item: LoopStep, names: Sequence[str], value: Vector) -> None:
+        """The same for a sum over the rows, some lanes after the others."""
+        v, lanes = self.v, self.states.lanes
+        assert item.lanes is not None
+        values, masks = (in_pieces(v, x, lanes) for x in (value, v.value("%mask", BOOL)))
+        dtypes = self.states.parts[self.group.sums.index(item)]
+        with v.narrowed(lanes):
+            state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
+            for one, mask in zip(values, masks, strict=True):
+                new = with_one_more(v, item, state, one, places_from(v, "%place") if item.lanes.indexed else None)
+                state = [v.select(mask, after, before) for before, after in zip(state, new, strict=True)]
+            for name, part in zip(names, state, strict=True):
+                v.store(part, name)
+
     def _index(self, item: LoopStep, indices: Sequence[str]) -> Vector:
-        """The places along the reduced dimension: those of rows, or those in a row."""
-        if item.out < 0:
-            return places_from(self.v, "%place")
+        """The places along the reduced dimension."""
         return place_in_row(self.v, item, item.reduced[0], indices) if item.reduced else self.v.constant(0, INT64)
+
+    def _state_of(self, item: LoopStep, indices: Sequence[str]) -> list[str]:
+        """Where the parts of a state lie that this place is taken in."""
+        if item.out < 0:
+            number = self.group.sums.index(item)
+            return [self._state(number, part, indices, item.strides) for part in range(len(self.states.parts[number]))]
+        if item.out not in self.wide:
+            return [f"%red{item.out}.{part}" for part in range(len(self._start(item)))]
+        parts = zip(self.wide[item.out], self._sizes(item), strict=True)
+        return [address_of(self.v, name, indices, item.strides, size) for name, size in parts]
 
     def _state(self, number: int, part: int, indices: Sequence[str], strides: Shape) -> str:
         at = address(self.v, "%s", self.states.place(number, part, 0))
         return address_of(self.v, at, indices, strides, self.states.step(number, part))
+
+
+def _is_plain(item: LoopStep) -> bool:
+    """Whether an item is a sum or product of its operands as they lie there."""
+    if not isinstance(item.step, Step) or item.lanes is not None or item.along >= 0 or item.shifts:
+        return False
+    op = item.step.node.op
+    return bool(op.signs) or min(op.powers or (0,)) > 0

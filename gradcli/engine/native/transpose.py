@@ -109,50 +109,52 @@ def _interleave(v: Expressions, start: str, columns: list[Vector], past: bool) -
     v.lines.append(f"  store <{count} x {kind}> {name}, ptr {start}, {PAST if past else f'align {dtype.itemsize}'}")
 
 
-def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str) -> None:
-    """The columns of the next rows, written to memory one vector after the other, squares of them in a loop."""
+def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str, rows: int) -> None:
+    """The columns of the next rows, written to memory one vector after the other, squares of so many rows in loops."""
     element = stored(dtype)
     kind, size = element_type(element), v.lanes * element.itemsize
     start = address(v, base, _times(v, row, width), kind)
 
-    def square(left: str | int, columns: int) -> None:
-        corner = address(v, start, left, kind)
-        places = [address(v, corner, k * width, kind) for k in range(v.lanes)]
+    def square(first: str, left: str | int, columns: int) -> None:
+        corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
+        places = [address(v, corner, k * width, kind) for k in range(rows)]
         found = transposed(v, [first_load(v, place, element, columns) for place in places])
-        target = address(v, kept, left, f"[{size} x i8]")
+        target = address(v, address(v, kept, first, kind), left, f"[{size} x i8]")
         for k, column in enumerate(found[:columns]):
             v.store(column, address(v, target, k, f"[{size} x i8]"))
 
-    _in_squares(v, width, square)
+    _in_squares(v, width, rows, square)
 
 
-def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str) -> None:
+def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str, rows: int) -> None:
     """Write back the columns of rows that lie in memory so."""
     element = stored(dtype)
     kind, size = element_type(element), v.lanes * element.itemsize
     start = address(v, base, _times(v, row, width), kind)
 
-    def square(left: str | int, columns: int) -> None:
-        source = address(v, kept, left, f"[{size} x i8]")
+    def square(first: str, left: str | int, columns: int) -> None:
+        source = address(v, address(v, kept, first, kind), left, f"[{size} x i8]")
         found = [v.load(address(v, source, k, f"[{size} x i8]"), element) for k in range(columns)]
-        corner = address(v, start, left, kind)
-        for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", element)] * (v.lanes - columns)])):
+        corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
+        for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", element)] * (rows - columns)])):
             first_store(v, line, address(v, corner, k * width, kind), columns)
 
-    _in_squares(v, width, square)
+    _in_squares(v, width, rows, square)
 
 
-def _in_squares(v: Expressions, width: int, square: Callable[[str | int, int], None]) -> None:
-    """`square(left, columns)` for all columns of a row, as many at a time as there are lanes. The last square has some
-    columns of the one before, if there is one: to do these twice is less than other code for what is left over."""
-    with loop(v, width, v.lanes) as index:
-        if width <= v.lanes or width % v.lanes == 0:
-            square(index, min(width, v.lanes))
+def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, str | int, int], None]) -> None:
+    """`square(first, left, columns)` for all rows of a vector and all columns of a row, in squares of so many.
+
+    The last one has some columns of the one before, if there is one: to do these twice is less than other code for what
+    is left over."""
+    with loop(v, v.lanes, rows) as first, v.narrowed(rows), loop(v, width, rows) as index:
+        if width <= rows or width % rows == 0:
+            square(first, index, min(width, rows))
             return
         last, left = v.fresh(), v.fresh()
-        v.lines.append(f"  {last} = icmp ugt i64 {index}, {width - v.lanes}")
-        v.lines.append(f"  {left} = select i1 {last}, i64 {width - v.lanes}, i64 {index}")
-        square(left, v.lanes)
+        v.lines.append(f"  {last} = icmp ugt i64 {index}, {width - rows}")
+        v.lines.append(f"  {left} = select i1 {last}, i64 {width - rows}, i64 {index}")
+        square(first, left, rows)
 
 
 def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) -> list[Vector]:

@@ -50,10 +50,12 @@ def total(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node 
     if out is not None or x.op.name != "mul":
         return out
     factor, rest = split(x)
-    if factor is None or not 1 <= factor <= ORDINARY[1] or rest.shape != x.shape:
+    if factor is None or not 1 <= abs(factor) <= ORDINARY[1] or rest.shape != x.shape:
         return None
     result = s.build(op, (rest,), params)
-    return s.call("mul", result, s.number(factor, result))
+    result = s.call("mul", result, s.number(factor, result))
+    # A sum has no negative zero.
+    return result if factor > 0 else s.call("add", result, s.number(0.0, result))
 
 
 def _of_equals(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
