@@ -432,6 +432,17 @@ def test_explain_shows_what_is_native() -> None:
     assert "define void @k(ptr %p, i64 %n, ptr noalias %s)" in shown and "@llvm.fma" in shown
 
 
+def test_passes_beside_a_large_one_are_compiled() -> None:
+    """A sum of float32 that NumPy would compute alone goes before running sums that are compiled."""
+    gc.set_engine("auto")
+    compiled = {}
+    for expression in ("cumsum(x, 0)", "sum(x.double())"):
+        inputs = {"x": np.broadcast_to(np.float32(0), (10**7,))}
+        _, program = planned(expression, inputs)
+        compiled[expression] = [chosen(program, one).fused for stage in program.stages for one in stage.passes]
+    assert compiled == {"cumsum(x, 0)": [True, True], "sum(x.double())": [False]}
+
+
 @pytest.mark.parametrize(
     ("expression", "shapes", "times"),
     [

@@ -21,6 +21,8 @@ ENGINES = ("auto", "numpy", "native")
 #: What a pass has to compute, in elements of the cheapest operations, to be compiled unasked. Loading LLVM and making
 #: the code takes about as long as NumPy for it; what was computed once is often computed again, and finds code made.
 WORTH_COMPILING = 1 << 26
+#: The same beside such a pass, for which LLVM is loaded anyhow: code is made in half the time that NumPy takes for it.
+WORTH_BESIDE = 1 << 24
 #: The same for small requests: so many operations, over all runs that are to come, take NumPy as long to be called.
 WORTH_CALLS = 1 << 18
 #: Bytes that LLVM takes in a process that has made code with it, most of them pages of its own library.
@@ -78,18 +80,21 @@ def why_not() -> str | None:
     return missing()
 
 
-def is_native(work: float) -> bool:
-    """Whether a pass is computed natively that has so much to compute, in elements of the cheapest operations.
+def _is_native(program: Program, one: Pass) -> bool:
+    """Whether a pass is computed natively: one that has much to compute, or some beside one that has much.
 
     Without llvmlite NumPy computes all, whatever is asked for.
     """
     engine = _computing()
-    return engine != "numpy" and (engine == "native" or work >= WORTH_COMPILING) and why_not() is None
+    if engine == "auto":
+        enough = WORTH_BESIDE if program.largest >= WORTH_COMPILING else WORTH_COMPILING
+        return one.work >= enough and why_not() is None
+    return engine == "native" and why_not() is None
 
 
 def chosen(program: Program, one: Pass) -> Pass:
     """The pass as the chosen engine runs it: with native steps for all that has a native form, or as it is."""
-    if not is_native(one.work):
+    if not _is_native(program, one):
         return one
     known = program.native.get(id(one))
     if known is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
@@ -91,6 +92,11 @@ class Program:
     native: dict[int, Pass] = field(default_factory=dict)
     #: How much memory it needs, by what that depends on.
     needs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    @cached_property
+    def largest(self) -> float:
+        """What the pass has to compute that has most, in elements of the cheapest operations."""
+        return max((one.work for stage in self.stages for one in stage.passes), default=0.0)
 
     def held(self) -> list[Node]:
         """The nodes whose arrays are made and kept for a while, as they were before planning."""
