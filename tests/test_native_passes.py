@@ -18,7 +18,7 @@ import pytest
 import gradcli as gc
 from gradcli.engine.execute import run as engine_run
 from gradcli.engine.execute.run import run
-from gradcli.engine.native import call, choice, fuse, lowering, processor
+from gradcli.engine.native import call, choice, fuse, lowering, processor, transpose
 from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.step import NativeStep
@@ -173,6 +173,23 @@ def test_the_same_bits_on_every_processor(
     call.loaded.cache_clear()
     assert [one.tobytes() for one in results(expression, inputs, "native")] == here
     call.loaded.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("width", range(2, 17))
+def test_rows_in_registers(width: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are taken apart and put together in the same way whatever registers there are."""
+    inputs = data({"X": (40_001, width)}, dtype)
+    gc.set_engine("native")
+    expected = inputs["X"] * np.arange(1, width + 1, dtype=dtype) + inputs["X"][:, ::-1]
+    for registers in (True, False):
+        monkeypatch.setattr(transpose, "has_wide_vectors", lambda registers=registers: registers)
+        _kept.clear()
+        text = f"X*{list(range(1, width + 1))} + flip(X, 1)"
+        (step,) = native_steps(planned(text, inputs)[1])
+        lanes = (64 if width in (2, 4, 6, 8, 10, 12, 16) else 0) // inputs["X"].itemsize
+        assert (f"store <{lanes} x " in step.text) == (registers and lanes > 0)
+        np.testing.assert_array_equal(np.asarray(gc.evaluate(text, inputs, wrt=()).value), expected)
 
 
 @pytest.mark.parametrize("lines", [True, False], ids=["on lines", "elsewhere"])

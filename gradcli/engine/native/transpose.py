@@ -7,8 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from gradcli.engine.native.expressions import PAST, Expressions
+from gradcli.engine.native.expressions import LINE, PAST, Expressions
 from gradcli.engine.native.loops import address, loop
+from gradcli.engine.native.processor import has_wide_vectors
 from gradcli.engine.native.vectors import BOOL, Vector, element_type
 
 UINT8 = np.dtype(np.uint8)
@@ -65,6 +66,8 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: boo
 
 #: Rows of so few elements are put together by picking lanes of whole vectors; taken apart so, if there are more lanes.
 NARROW = 16
+#: A column is picked lane by lane out of no more vectors than so many.
+_MOST_PICKED = 5
 
 
 def _times(v: Expressions, row: str, width: int) -> str:
@@ -75,6 +78,8 @@ def _times(v: Expressions, row: str, width: int) -> str:
 
 def _interleaved(v: Expressions, start: str, dtype: np.dtype, width: int) -> list[Vector]:
     count, kind = v.lanes * width, element_type(dtype)
+    if _by_registers(v, dtype, width):
+        return _apart(v, [v.load(address(v, start, k * v.lanes, kind), dtype) for k in range(width)])
     whole = v.fresh()
     v.lines.append(f"  {whole} = load <{count} x {kind}>, ptr {start}, align {dtype.itemsize}")
     columns = []
@@ -89,6 +94,10 @@ def _interleave(v: Expressions, start: str, columns: list[Vector], past: bool) -
     """Join the columns pairwise to one long vector, bring it into the order of the rows, and store that."""
     width, dtype = len(columns), columns[0].dtype
     kind = element_type(dtype)
+    if _by_registers(v, dtype, width):
+        for k, piece in enumerate(_together(v, columns)):
+            v.store(piece, address(v, start, k * v.lanes, kind), past)
+        return
     names, length = [x.name for x in columns], v.lanes
     while len(names) > 1:
         if len(names) % 2:
@@ -107,6 +116,56 @@ def _interleave(v: Expressions, start: str, columns: list[Vector], past: bool) -
     one = f"<{length} x {kind}>"
     v.lines.append(f"  {name} = shufflevector {one} {names[0]}, {one} poison, <{count} x i32> <{order}>")
     v.lines.append(f"  store <{count} x {kind}> {name}, ptr {start}, {PAST if past else f'align {dtype.itemsize}'}")
+
+
+def _by_registers(v: Expressions, dtype: np.dtype, width: int) -> bool:
+    """Whether vectors are registers whose lanes are picked two vectors at a time, for rows that can be halved until
+    little is left: of one long vector LLVM makes longer code, and takes long to find it."""
+    odd = width // (width & -width)
+    return has_wide_vectors() and v.lanes * dtype.itemsize == LINE and odd < width and odd <= _MOST_PICKED
+
+
+def _apart(v: Expressions, pieces: list[Vector]) -> list[Vector]:
+    """The columns of rows that follow each other in as many vectors: first even and odd columns, as long as it goes."""
+    width, lanes = len(pieces), v.lanes
+    if width == 1:
+        return pieces
+    columns = [pieces[0]] * width
+    if width % 2 == 0:
+        for odd in (0, 1):
+            order = list(range(odd, 2 * lanes, 2))
+            halves = [shuffled(v, a, b, order) for a, b in zip(pieces[::2], pieces[1::2], strict=True)]
+            columns[odd::2] = _apart(v, halves)
+        return columns
+    return [_picked(v, pieces, [divmod(k * width + column, lanes) for k in range(lanes)]) for column in range(width)]
+
+
+def _together(v: Expressions, columns: list[Vector]) -> list[Vector]:
+    """The vectors that such columns are taken from."""
+    width, lanes = len(columns), v.lanes
+    if width == 1:
+        return columns
+    if width % 2 == 0:
+        halves = zip(_together(v, columns[::2]), _together(v, columns[1::2]), strict=True)
+        orders = [[k // 2 + k % 2 * lanes for k in range(first, first + lanes)] for first in (0, lanes)]
+        return [shuffled(v, a, b, order) for a, b in halves for order in orders]
+    places = [divmod(k, width) for k in range(width * lanes)]
+    return [
+        _picked(v, columns, [(column, row) for row, column in places[start : start + lanes]])
+        for start in range(0, width * lanes, lanes)
+    ]
+
+
+def _picked(v: Expressions, vectors: list[Vector], places: list[tuple[int, int]]) -> Vector:
+    """A vector of lanes of others: which vector each is from, and which of its lanes it is."""
+    used = sorted({number for number, _ in places})
+    found = vectors[used[0]]
+    order = [lane if number == used[0] else 0 for number, lane in places]
+    for one in used[1:]:
+        order = [v.lanes + lane if number == one else old for old, (number, lane) in zip(order, places, strict=True)]
+        found = shuffled(v, found, vectors[one], order)
+        order = list(range(v.lanes))
+    return found
 
 
 def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str, rows: int) -> None:
