@@ -10,9 +10,9 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import add_each, gathered, place_within
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, counted, lead_address, loop, loops
-from gradcli.engine.native.states import States, count_of, merge_in_memory, places_from, taken_in, with_one_more
+from gradcli.engine.native.states import States, count_of, merge_in_memory, take_rows_in, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
-from gradcli.engine.native.transpose import in_pieces, pack, stored, unpack
+from gradcli.engine.native.transpose import pack, stored, unpack
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
 
 #: A value of one place: (slot, offset in the row).
@@ -83,18 +83,10 @@ class RowsAcross:
                 ]
 
     def _take_in(self, item: LoopStep, offset: int, value: Vector) -> None:
-        number, v = self.group.sums.index(item), self.v
-        assert item.lanes is not None
+        number = self.group.sums.index(item)
         dtypes = self.states.parts[number]
         names = [f"%s{number}.{part}.{offset}" for part in range(len(dtypes))]
-        values, masks = (in_pieces(v, x, self.lanes) for x in (value, v.value("%mask", BOOL)))
-        with v.narrowed(self.lanes):
-            state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
-            for one, mask in zip(values, masks, strict=True):
-                new = with_one_more(v, item, state, one, places_from(v, "%place") if item.lanes.indexed else None)
-                state = [v.select(mask, after, before) for before, after in zip(state, new, strict=True)]
-            for name, part in zip(names, state, strict=True):
-                v.store(part, name)
+        take_rows_in(self.v, item, names, dtypes, value, self.lanes)
 
     # Memory -----------------------------------------------------------------------------------------------------------
 

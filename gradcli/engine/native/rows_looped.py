@@ -19,12 +19,12 @@ from gradcli.engine.native.states import (
     count_of,
     kept_size,
     place_in_row,
-    places_from,
+    take_rows_in,
     taken_in,
     with_one_more,
 )
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import in_pieces, pack, pack_to, spread_from, stored, unpack, unpack_from
+from gradcli.engine.native.transpose import pack, pack_to, spread_from, stored, unpack, unpack_from
 from gradcli.engine.native.vectors import BOOL, FLOAT32, INT64, Vector, element_type
 from gradcli.engine.plan.passes import Step
 
@@ -308,26 +308,13 @@ class RowsLooped:
         v, names = self.v, self._state_of(item, indices)
         assert item.lanes is not None
         if item.out < 0:
-            self._take_rows_in(item, names, value)
+            dtypes = self.states.parts[self.group.sums.index(item)]
+            take_rows_in(v, item, names, dtypes, value, self.states.lanes)
             return
         before = [v.load(name, part.dtype) for name, part in zip(names, self._start(item), strict=True)]
         after = with_one_more(v, item, before, value, self._index(item, indices) if item.lanes.indexed else None)
         for name, part in zip(names, after, strict=True):
             v.store(part, name)
-
-    def _take_rows_in(self, item: LoopStep, names: Sequence[str], value: Vector) -> None:
-        """The same for a sum over the rows, some lanes after the others."""
-        v, lanes = self.v, self.states.lanes
-        assert item.lanes is not None
-        values, masks = (in_pieces(v, x, lanes) for x in (value, v.value("%mask", BOOL)))
-        dtypes = self.states.parts[self.group.sums.index(item)]
-        with v.narrowed(lanes):
-            state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
-            for one, mask in zip(values, masks, strict=True):
-                new = with_one_more(v, item, state, one, places_from(v, "%place") if item.lanes.indexed else None)
-                state = [v.select(mask, after, before) for before, after in zip(state, new, strict=True)]
-            for name, part in zip(names, state, strict=True):
-                v.store(part, name)
 
     def _index(self, item: LoopStep, indices: Sequence[str]) -> Vector:
         """The places along the reduced dimension."""

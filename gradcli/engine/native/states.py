@@ -14,8 +14,8 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import MARKS
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address, loop
-from gradcli.engine.native.transpose import shuffled
-from gradcli.engine.native.vectors import INT64, Vector
+from gradcli.engine.native.transpose import in_pieces, shuffled
+from gradcli.engine.native.vectors import BOOL, INT64, Vector
 
 # Bytes of the largest element.
 _WIDEST = 8
@@ -113,6 +113,22 @@ def with_one_more(
     """The state after another element, at this place along the reduced dimension."""
     assert item.lanes is not None
     return item.lanes.add(v, state, value, index) if item.lanes.indexed else item.lanes.add(v, state, value)
+
+
+def take_rows_in(
+    v: VectorBuilder, item: LoopStep, names: Sequence[str], dtypes: Sequence[np.dtype], value: Vector, lanes: int
+) -> None:
+    """Take a vector of rows into the state of a sum over them, whose parts have these addresses and so many lanes: some
+    rows after the others, those that there are."""
+    assert item.lanes is not None
+    values, masks = (in_pieces(v, x, lanes) for x in (value, v.value("%mask", BOOL)))
+    with v.narrowed(lanes):
+        state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
+        for one, mask in zip(values, masks, strict=True):
+            new = with_one_more(v, item, state, one, places_from(v, "%place") if item.lanes.indexed else None)
+            state = [v.select(mask, after, before) for before, after in zip(state, new, strict=True)]
+        for name, part in zip(names, state, strict=True):
+            v.store(part, name)
 
 
 def places_from(v: VectorBuilder, start: str) -> Vector:
