@@ -26,7 +26,7 @@ from tests.sampling import by_turns
 from tests.test_engine_blocks import with_gradients
 from tests.test_native_functions import FUNCTIONS, special_operands
 from tests.test_native_left import BLOCKS, NOTHING_LEFT, inputs_of
-from tests.test_native_products import CASES
+from tests.test_native_products import BATCHED, CASES
 from tests.test_native_products import SIZES as IN_PANELS
 from tests.test_native_small import WHOLE, drawn, native
 
@@ -92,7 +92,7 @@ def test_passes(expression: str, dtype: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("expression", "shapes", "dtype"), by_turns(CASES, TYPES), ids=str)
+@pytest.mark.parametrize(("expression", "shapes", "dtype"), by_turns([*CASES, *BATCHED], TYPES), ids=str)
 def test_products(
     expression: str, shapes: dict[str, tuple[int, ...]], dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,18 @@ EXPRESSIONS = [
     ("sum(amax(X@A.T, 1)*t)", {"X": (ROWS, 24), "A": (50, 24), "t": (ROWS,)}),
     ("sum(argmax(X@A, 0)*w)", {"X": (ROWS, 24), "A": (24, 24), "w": (24,)}),
 ]
+#: Products of which each item of a batch has its own matrices: transposed or not, of sides around a vector and a tile.
+SIDES = [(20, 33, 16), (8, 5, 7), (17, 64, 40), (1, 9, 50), (3, 2, 2), (65, 16, 130)]
+BATCHED = [
+    ("sum((softmax(Q@K.mT/8, -1)@V)**2)", {"Q": (90, 20, 33), "K": (90, 31, 33), "V": (90, 31, 18)}),
+    ("sum(tanh(Q@K)*w)", {"Q": (40, 3, 12, 20), "K": (40, 3, 20, 18), "w": (12, 18)}),
+    ("sum((Q@Q.mT)**2)", {"Q": (70, 20, 17)}),
+    ("tanh(Q)@K", {"Q": (60, 24, 24), "K": (60, 24, 24)}),
+    ("e = exp(Q/4); e@(K/sum(e))", {"Q": (200, 18, 18), "K": (200, 18, 18)}),
+    ("e = exp(Q/4); (e@e)/sum(e)", {"Q": (200, 18, 18)}),
+    *[("sum(tanh(A@B)*C)", {"A": (70, m, k), "B": (70, k, n), "C": (70, m, n)}) for m, k, n in SIDES],
+    *[("sum(tanh(A.mT@B.mT)**2)", {"A": (70, k, m), "B": (70, n, k)}) for m, k, n in SIDES],
+]
 CASES = [*[(NETWORK, {"X": (ROWS, k), "A": (k, m), "B": (m, n), "Y": (ROWS, n)}) for k, m, n in WIDTHS], *EXPRESSIONS]
 
 
@@ -77,9 +89,27 @@ def test_products_agree(expression: str, shapes: dict[str, tuple[int, ...]], dty
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * max(1, np.abs(theirs).max()))
 
 
+@pytest.mark.parametrize(("expression", "shapes", "dtype"), by_turns(BATCHED, ["float32", "float64"]), ids=str)
+def test_products_of_each_item_agree(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
+    program, arrays = _planned(expression, shapes, dtype)
+    tolerance = 5e-5 if dtype == "float32" else 1e-12
+    got, expected = _with("native", program, arrays), _with("numpy", program, arrays)
+    for ours, theirs in zip(got, expected, strict=True):
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * max(1, np.abs(theirs).max()))
+
+
+def test_products_of_each_item_are_native() -> None:
+    """All of attention's, forward and backward; not those of matrices that no cache holds."""
+    program, _ = _planned(*BATCHED[0], "float32")
+    assert all(isinstance(step, NativeStep) for step in _steps(program))
+    program, _ = _planned("sum((A@B)**2)", {"A": (2, 300, 1000), "B": (2, 1000, 300)}, "float32")
+    assert not any("begin:" in getattr(step, "text", "") for step in _steps(program))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("expression", "shapes"), CASES, ids=str)
+@pytest.mark.parametrize(("expression", "shapes"), [*CASES, *BATCHED], ids=str)
 def test_bits(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for any number of threads, and on processors with fewer registers, whose code is another one."""
     program, arrays = _planned(expression, shapes, dtype)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.engine.native.batched_products import batched
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import group_of
@@ -17,7 +18,7 @@ from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.vectors import INT64
-from gradcli.engine.native.ways import WAYS, Way
+from gradcli.engine.native.ways import BATCHED, WAYS, Way
 from gradcli.engine.plan.block_sizes import times_as_long
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
@@ -38,20 +39,21 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     room = max(_FEW, min(_MOST, int(one.work / _WORK_OF_ONE)))
     found: list[tuple[int, _Rebuilt]] = []
     known: dict[Any, _Written] = {}
-    reader = Lowering(one)
+    reader, over = Lowering(one), _written_over(one, borrowed)
     for way in WAYS:
         reader.begin()
-        runs = list(_runs(one, reader, way.takes, Code(reader, room, way.unrolled, known)))
+        runs = _without_idle(one, list(_runs(one, reader, way, Code(reader, room, way.unrolled, known), over)))
         groups = [run.items for run in runs if isinstance(run, _Stretch)]
-        if not groups or not way.worth_it(reader, groups):
+        own = [run.items for run in runs if isinstance(run, _Stretch) and run.way is way]
+        if not groups or not way.worth_it(reader, own):
             continue
         if _is_whole(runs):
             # No other way takes more steps.
-            made = _Rebuilt(one, reader, runs, way, borrowed).result()
+            made = _Rebuilt(one, reader, runs, way, over).result()
             if _length(made) <= 2 * room:
                 return made
         elif not one.transposed:
-            found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, borrowed)))
+            found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, over)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):
         made = rebuilt.result()
@@ -60,15 +62,22 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     return None
 
 
+def _written_over(one: Pass, borrowed: dict[int, int]) -> dict[int, int]:
+    """Of results that are written over an array that is read: the place of the latter."""
+    lent = {borrowed[cut.value]: cut.slot for cut in one.cuts if cut.value in borrowed}
+    return {write.slot: lent[write.value] for write in one.writes if write.value in lent}
+
+
 def _length(one: Pass) -> int:
     """Lines of code."""
     return sum(step.text.count("\n") for step in one.steps if isinstance(step, NativeStep))
 
 
 class _Stretch:
-    """Neighbouring steps that are native, and the views between them."""
+    """Neighbouring steps that are native, and the views between them; `way` is how their function is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, way: Way) -> None:
+        self.way = way
         self.items: list[LoopStep] = []
         self.sums: list[Sum] = []
         self.views: list[Step] = []
@@ -78,11 +87,10 @@ class _Stretch:
         self.length = 0
 
 
-def _runs(
-    one: Pass, reader: Lowering, takes: Callable[[Lowering, LoopStep], bool], code: Code
-) -> Iterator[_Stretch | Step | Sum]:
-    """The steps in order, runs of native ones together, until there is too much code."""
-    run = _Stretch()
+def _runs(one: Pass, reader: Lowering, way: Way, code: Code, over: Collection[int]) -> Iterator[_Stretch | Step | Sum]:
+    """The steps in order, runs of native ones together, until there is too much code. Products of matrices that do not
+    go with the others are functions of their own."""
+    run, takes = _Stretch(way), way.takes
     for step in one.steps:
         if isinstance(step, Cut):
             continue
@@ -100,12 +108,12 @@ def _runs(
         enough = length is not None and (length <= code.room or any(slot in reader.apart for slot in step.inputs))
         if items is None or length is None or not enough:
             yield from _ended(run)
-            yield step
-            run, reader.checks = _Stretch(), []
+            yield _product(reader, step, over) or step
+            run, reader.checks = _Stretch(way), []
             continue
         if run.items and run.length + length > _LONGEST:
             yield from _ended(run)
-            run = _Stretch()
+            run = _Stretch(way)
         code.room -= length
         run.length += length
         run.covers.append(step)
@@ -126,6 +134,33 @@ def _ended(run: _Stretch) -> Iterator[_Stretch | Step | Sum]:
     else:
         plain: list[Step | Sum] = [*run.views, *run.sums]
         yield from plain
+
+
+def _product(reader: Lowering, step: Step | Sum, over: Collection[int]) -> _Stretch | None:
+    """A step that is a product of matrices, if each row of the block has its own."""
+    item = batched(reader, step, over)
+    if item is None:
+        return None
+    run = _Stretch(BATCHED)
+    run.items, run.covers = [item], [step]
+    return run
+
+
+def _without_idle(one: Pass, runs: list[_Stretch | Step | Sum]) -> list[_Stretch | Step | Sum]:
+    """The same without views that nobody looks at, since products look at what these show."""
+    used = {write.slot for write in one.writes}
+    found: list[_Stretch | Step | Sum] = []
+    for run in reversed(runs):
+        if isinstance(run, Step) and run.node.op.blocking.view and run.out not in used:
+            continue
+        found.append(run)
+        if isinstance(run, _Stretch):
+            used.update(slot for item in run.items for slot, _ in item.operands)
+            used.update(check.slot for check in run.checks)
+            used.update(slot for view in run.views for slot in view.inputs)
+        else:
+            used.update(run.inputs)
+    return found[::-1]
 
 
 class _Written(NamedTuple):
@@ -208,14 +243,13 @@ class _Rebuilt:
     """The pass anew: what its steps hand on to each other has buffers."""
 
     def __init__(
-        self, one: Pass, reader: Lowering, runs: list[_Stretch | Step | Sum], way: Way, borrowed: dict[int, int]
+        self, one: Pass, reader: Lowering, runs: list[_Stretch | Step | Sum], way: Way, over: dict[int, int]
     ) -> None:
         self.one = one
         self.way = way
         self.reader = reader
         self.runs = runs
         self.written = {write.slot for write in one.writes}
-        lent = {borrowed[cut.value]: cut.slot for cut in one.cuts if cut.value in borrowed}
         row = {slot: math.prod(reader.rest(slot)) * one.slots[slot][0].dtype.itemsize for slot in self.written}
         #: Results that are larger than a cache, and of which each block begins with a line of it.
         self.large = {
@@ -223,8 +257,7 @@ class _Rebuilt:
             for slot in self.written
             if one.slots[slot][0].nbytes >= _LARGE and (one.blocks == 1 or row[slot] * one.rows % LINE == 0)
         }
-        #: Of results that are written over an array that is read: the place of the latter.
-        self.over = {write.slot: lent[write.value] for write in one.writes if write.value in lent}
+        self.over = over
         self.in_place = {write.slot for write in one.writes if not write.streamed}
 
     def result(self) -> Pass:
@@ -268,8 +301,10 @@ class _Rebuilt:
             return replace(item, operands=operands, out=names.get(item.out, item.out))
 
         # A result may be cut along another dimension, and then a row of it does not lie in one piece.
-        for item in [item for run in self.runs if isinstance(run, _Stretch) for item in run.items]:
-            if named(item) != item and not self.way.takes(self.reader, named(item)):
+        stretches = [run for run in self.runs if isinstance(run, _Stretch)]
+        for own, item in [(run, item) for run in stretches for item in run.items]:
+            over = own.way is BATCHED and named(item).out in self.over
+            if named(item) != item and (over or not own.way.takes(self.reader, named(item))):
                 names = {source: slot for source, slot in names.items() if source not in _touched(item)}
         for run in self.runs:
             if isinstance(run, _Stretch):
@@ -308,8 +343,8 @@ class _Rebuilt:
         return wanted
 
     def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep:
-        group = group_of(self.reader, run.items, wanted, self.over, self.large)
-        function = self.way.function(group)
+        group = group_of(self.reader, run.items, wanted, self.over, self.large if run.way is self.way else ())
+        function = run.way.function(group)
         text = function.module()
         slots = tuple(group.inputs), tuple(group.outs), (-1,) * len(group.outs)
         return NativeStep(group, function.states, text, *slots, tuple(run.sums), tuple(run.covers), tuple(run.checks))

@@ -21,7 +21,8 @@ _AT_ONCE = 8
 class PanelRows(NamedTuple):
     """Rows in memory: the name of the first one's address, the elements from one row to the next, and how many there
     are to each. `padded` says that vectors may be read and written beyond these, `ahead` how many rows further on the
-    memory is asked for what will be read soon (0: not at all)."""
+    memory is asked for what will be read soon (0: not at all), `along` how many elements there are from one column to
+    the next."""
 
     base: str
     step: int
@@ -29,12 +30,13 @@ class PanelRows(NamedTuple):
     dtype: np.dtype
     padded: bool
     ahead: int = 0
+    along: int = 1
 
     def at(self, v: VectorBuilder, row: str | int, column: str | int = 0) -> str:
         """The address of an element."""
         size = self.dtype.itemsize
         base = self.base
-        for place, step in ((row, self.step), (column, 1)):
+        for place, step in ((row, self.step), (column, self.along)):
             if isinstance(place, int):
                 base = address(v, base, place * step * size) if place else base
             elif place != "0":
@@ -118,9 +120,9 @@ class PanelProducts:
                 with loop_to(v, start, stop, count) as row:
                     if begin == 0:
                         a.ask(v, row, count)
-                    self._some_rows(a, b, out, row, begin, valid, count)
+                    self.some_rows(a, b, out, row, begin, valid, count)
 
-    def _some_rows(
+    def some_rows(
         self, a: PanelRows, b: PanelRows, out: PanelRows, row: str, begin: str | int, valid: list[int], count: int
     ) -> None:
         v = self.v

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from gradcli.engine.native import panels
+from gradcli.engine.native import batched_products, panels
 from gradcli.engine.native.along_rows import suits
 from gradcli.engine.native.columns_across import ColumnsAcross
 from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
@@ -86,3 +86,6 @@ WAYS = (
     Way(RowsLooped, _is_looped),
     Way(FoldedColumns, takes_folded),
 )
+
+#: A product of matrices that goes with nothing else.
+BATCHED = Way(batched_products.BatchedProducts, batched_products.takes)
