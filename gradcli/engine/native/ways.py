@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from gradcli.engine.native import batched_products, panels
+from gradcli.engine.native import panels, separate_products
 from gradcli.engine.native.along_rows import suits
 from gradcli.engine.native.columns_across import ColumnsAcross
 from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
@@ -88,4 +88,4 @@ WAYS = (
 )
 
 #: A product of matrices that goes with nothing else.
-BATCHED = Way(batched_products.BatchedProducts, batched_products.takes)
+SEPARATE = Way(separate_products.SeparateProducts, separate_products.takes)

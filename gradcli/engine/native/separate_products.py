@@ -37,7 +37,7 @@ class Roles(NamedTuple):
     batch: tuple[int, ...]
 
 
-class BatchedProducts:
+class SeparateProducts:
     """Goes through the matrices of a row one after the other. Each number of a result is one sum in the order of the
     inner dimension, so its bits do not depend on the tiles, which the last ones overlap instead of being smaller."""
 
@@ -145,7 +145,7 @@ def roles_of(item: LoopStep) -> Roles | None:
     return Roles(rows[0], columns[0], inner[0], tuple(batch))
 
 
-def batched(reader: Lowering, step: Any, over: Collection[int]) -> LoopStep | None:
+def separate(reader: Lowering, step: Any, over: Collection[int]) -> LoopStep | None:
     """The item of a step that is such a product, of what views show in their place; None of any other, and of those
     that are written `over` an array, which may be one that they read."""
     if not isinstance(step, Step) or step.node.op.family != "contraction" or step.out in over:
