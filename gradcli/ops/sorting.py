@@ -60,7 +60,7 @@ def _sort_kernel(x: Any, dim: int, descending: bool, name: str, wanted: tuple[bo
     if values is not None:
         return _back(values, x, dim), None
     order = orders.order(lined, descending)
-    picked = np.take_along_axis(lined, order, -1) if wanted[0] else None
+    picked = orders.taken(lined, order) if wanted[0] else None
     return None if picked is None else _back(picked, x, dim), _back(order, x, dim)
 
 
@@ -78,7 +78,7 @@ def _topk_kernel(
 ) -> Any:
     lined = _lined(x, dim)
     order = orders.first(lined, k, largest, sorted)
-    return _back(np.take_along_axis(lined, order, -1), x, dim), _back(order, x, dim)
+    return _back(orders.taken(lined, order), x, dim), _back(order, x, dim)
 
 
 def _topk_infer(inputs: tuple[Node, ...], params: Params) -> Any:
