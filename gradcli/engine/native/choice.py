@@ -21,7 +21,7 @@ ENGINES = ("auto", "numpy", "native")
 #: What a pass has to compute, in elements of the cheapest operations, to be compiled unasked. Loading LLVM and making
 #: the code takes about as long as NumPy for it; what was computed once is often computed again, and finds code made.
 WORTH_COMPILING = 1 << 26
-#: The same beside such a pass, for which LLVM is loaded anyhow: code is made in half the time that NumPy takes for it.
+#: The same beside such a pass, for which LLVM is loaded anyhow.
 WORTH_BESIDE = 1 << 24
 #: The same for small requests: so many operations, over all runs that are to come, take NumPy as long to be called.
 WORTH_CALLS = 1 << 18
