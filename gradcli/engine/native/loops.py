@@ -81,6 +81,19 @@ def loops(v: Expressions, lengths: Sequence[int], from_end: bool = False) -> Ite
         yield [from_last(v, index, lengths[0] - 1, from_end), *rest]
 
 
+@contextmanager
+def tiles(v: Expressions, length: int, size: int) -> Iterator[str]:
+    """A loop over pieces of so many places; gives where each begins. The last one has some places of the one before, if
+    they do not fit: to do these twice is less than other code for what is left over."""
+    with loop(v, length, size) as index:
+        if length > size and length % size:
+            beyond, begin = v.fresh(), v.fresh()
+            v.lines.append(f"  {beyond} = icmp ugt i64 {index}, {length - size}")
+            v.lines.append(f"  {begin} = select i1 {beyond}, i64 {length - size}, i64 {index}")
+            index = begin
+        yield index
+
+
 def in_vectors(v: Expressions, length: int) -> Iterator[tuple[str, int]]:
     """The first of so many neighbouring places, and how many: whole vectors in a loop, then what is left over."""
     whole = length // v.lanes * v.lanes

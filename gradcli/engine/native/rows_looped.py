@@ -165,15 +165,14 @@ class RowsLooped:
         if self._goes_in_order(phase, reductions):
             self._in_order(phase, reductions, outer)
             return
-        with loops(self.v, [phase.space[dim] for dim in outer]) as around:
+        with self._results(phase, outer) as indices:
             for item in reductions:
                 begin(self.v, self.head, self.group, item)
             with loops(self.v, [phase.space[dim] for dim in inner], phase.from_end) as within:
-                names = dict(zip([*outer, *inner], [*around, *within], strict=True))
-                self._places(phase, [names[dim] for dim in range(len(phase.space))])
-            names = dict(zip(outer, around, strict=True))
+                names = dict(zip(inner, within, strict=True))
+                self._places(phase, [names.get(dim, index) for dim, index in enumerate(indices)])
             for item in [item for item in reductions if not item.running]:
-                self._end(item, [names.get(dim, "0") for dim in range(len(phase.space))])
+                self._end(item, indices)
 
     def _goes_in_order(self, phase: Phase, reductions: Sequence[LoopStep]) -> bool:
         """Whether places are gone through as they lie in memory, with a state for each place of a result."""

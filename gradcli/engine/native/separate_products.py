@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
-from gradcli.engine.native.loops import address, address_of, lead_address, loop, loop_to, loops
+from gradcli.engine.native.loops import address, address_of, lead_address, loop, loop_to, loops, tiles
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.panels import is_product
 from gradcli.engine.native.processor import vectors_for_results
@@ -86,31 +86,19 @@ class SeparateProducts:
         packed = PanelRows("%beside", beside * self.lanes, wide, dtype, True)
         if b.along != 1:
             self.head.append(self.states.reserve("%beside", inner * packed.step * dtype.itemsize))
-        with self._tiles(columns, wide) as begin:
+        with tiles(self.v, columns, wide) as begin:
             panel = b._replace(base=b.at(self.v, 0, begin))
             if b.along != 1:
                 self._pack(panel, packed, inner)
                 panel = packed
             target = out._replace(base=out.at(self.v, 0, begin))
-            with self._tiles(rows, count) as first:
+            with tiles(self.v, rows, count) as first:
                 products.some_rows(a, panel, target, first, 0, valid, count)
-
-    @contextmanager
-    def _tiles(self, length: int, size: int) -> Iterator[str]:
-        """Where each tile begins; the last one may have something of the one before."""
-        v = self.v
-        with loop(v, length, size) as index:
-            if length % size:
-                inside, begin = v.fresh(), v.fresh()
-                v.lines.append(f"  {inside} = icmp ult i64 {index}, {length - size}")
-                v.lines.append(f"  {begin} = select i1 {inside}, i64 {index}, i64 {length - size}")
-                index = begin
-            yield index
 
     def _pack(self, b: PanelRows, packed: PanelRows, inner: int) -> None:
         """Transpose so many columns, which are rows in memory, squares of them in registers."""
         v, wide = self.v, min(inner, self.lanes)
-        with loop(v, packed.step, self.lanes) as column, self._tiles(inner, wide) as k:
+        with loop(v, packed.step, self.lanes) as column, tiles(v, inner, wide) as k:
             corner, size = b.at(v, k, column), b.along * b.dtype.itemsize
             lines = [first_load(v, address(v, corner, j * size), b.dtype, wide) for j in range(self.lanes)]
             target = packed._replace(base=packed.at(v, k, column))
@@ -133,7 +121,7 @@ def _tile(rows: int, columns: int, lanes: int, registers: int) -> tuple[int, int
 
 
 def roles_of(item: LoopStep) -> Roles | None:
-    """What the dimensions of a product of matrices are; None of one with a vector, or without a batch."""
+    """What the dimensions of a product of matrices are; None of one with a vector."""
     (_, left), (_, right) = item.operands
     found: dict[tuple[bool, bool, bool], list[int]] = {}
     for dim, steps in enumerate(zip(left, right, item.strides, strict=True)):
@@ -168,7 +156,7 @@ def takes(reader: Lowering, item: LoopStep) -> bool:
     if roles is None or any(reader.shared(slot) or reader.leading(slot) > 1 for slot in slots):
         return False
     sides = sorted(item.space[dim] for dim in (roles.rows, roles.columns, roles.inner))
-    size, lanes = nodes[0].dtype.itemsize, 64 // nodes[0].dtype.itemsize
+    size, lanes = nodes[0].dtype.itemsize, LINE // nodes[0].dtype.itemsize
     if sides[-1] * sides[-2] * size > _LARGEST:
         return False
     if item.operands[0][1][roles.inner] != 1 and item.space[roles.inner] > _MOST_LINES:
@@ -190,7 +178,7 @@ def _shown(reader: Lowering, slot: int, strides: Shape, space: Shape) -> tuple[i
     own, rest = dense(view.space), view.space
     ((source, steps),) = view.operands
     there = [
-        next((steps[k] for k in range(len(own)) if step and (own[k], rest[k]) == (step, length)), 0)
-        for step, length in zip(strides, space, strict=True)
+        next((steps[k] for k in range(len(own)) if stride and (own[k], rest[k]) == (stride, length)), 0)
+        for stride, length in zip(strides, space, strict=True)
     ]
     return reader.source.get(source, source), tuple(there)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from gradcli.engine.native.expressions import LINE, PAST, Expressions
-from gradcli.engine.native.loops import address, loop
+from gradcli.engine.native.loops import address, loop, tiles
 from gradcli.engine.native.processor import has_wide_vectors
 from gradcli.engine.native.vectors import BOOL, Vector, element_type
 
@@ -174,7 +174,7 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
     kind, size = element_type(element), v.lanes * element.itemsize
     start = address(v, base, _times(v, row, width), kind)
 
-    def square(first: str, left: str | int, columns: int) -> None:
+    def square(first: str, left: str, columns: int) -> None:
         corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
         places = [address(v, corner, k * width, kind) for k in range(rows)]
         found = transposed(v, [first_load(v, place, element, columns) for place in places])
@@ -191,7 +191,7 @@ def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int
     kind, size = element_type(element), v.lanes * element.itemsize
     start = address(v, base, _times(v, row, width), kind)
 
-    def square(first: str, left: str | int, columns: int) -> None:
+    def square(first: str, left: str, columns: int) -> None:
         source = address(v, address(v, kept, first, kind), left, f"[{size} x i8]")
         found = [v.load(address(v, source, k, f"[{size} x i8]"), element) for k in range(columns)]
         corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
@@ -201,19 +201,10 @@ def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int
     _in_squares(v, width, rows, square)
 
 
-def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, str | int, int], None]) -> None:
-    """`square(first, left, columns)` for all rows of a vector and all columns of a row, in squares of so many.
-
-    The last one has some columns of the one before, if there is one: to do these twice is less than other code for what
-    is left over."""
-    with loop(v, v.lanes, rows) as first, v.narrowed(rows), loop(v, width, rows) as index:
-        if width <= rows or width % rows == 0:
-            square(first, index, min(width, rows))
-            return
-        last, left = v.fresh(), v.fresh()
-        v.lines.append(f"  {last} = icmp ugt i64 {index}, {width - rows}")
-        v.lines.append(f"  {left} = select i1 {last}, i64 {width - rows}, i64 {index}")
-        square(first, left, rows)
+def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, str, int], None]) -> None:
+    """`square(first, left, columns)` for all rows of a vector and all columns of a row, in squares of so many."""
+    with loop(v, v.lanes, rows) as first, v.narrowed(rows), tiles(v, width, rows) as left:
+        square(first, left, min(width, rows))
 
 
 def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) -> list[Vector]:
