@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.engine.execute import native_small
+from gradcli.engine.execute import native_memory
 from gradcli.engine.execute.run import known_value, run
 from gradcli.engine.native import call, processor
 from gradcli.engine.native.builder import VectorBuilder
@@ -50,8 +50,8 @@ def test_functions(name: str, dtype: str) -> None:
     assert same_bits(ArmFunction(name, dtype)(*operands), here)
 
 
-def functions(code: ArmCode) -> native_small._Functions:
-    return native_small._Functions(code.function("k"), code.function("many"), code)
+def functions(code: ArmCode) -> native_memory._Functions:
+    return native_memory._Functions(code.function("k"), code.function("many"), code)
 
 
 def on_arm(monkeypatch: pytest.MonkeyPatch, compute: Callable[[], Sequence[Any]]) -> tuple[list[bool], int]:
@@ -67,7 +67,7 @@ def on_arm(monkeypatch: pytest.MonkeyPatch, compute: Callable[[], Sequence[Any]]
     with monkeypatch.context() as patch:
         patch.setattr(processor, "host", lambda: ARM)
         patch.setattr(call, "loaded", lambda text: (code_of(text), code_of(text).function("k")))
-        patch.setattr(native_small, "_functions", lambda text: functions(code_of(text)))
+        patch.setattr(native_memory, "_functions", lambda text, short: functions(code_of(text)))
         there = compute()
     return [same_bits(np.array(ours), theirs) for ours, theirs in zip(there, here, strict=True)], len(made)
 

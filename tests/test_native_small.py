@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
+import mmap
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +66,17 @@ def numpy(program: Program, leaves: Sequence[Any]) -> list[Any]:
 
 def drawn(shape: tuple[int, ...], dtype: str = "float32", seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0.2, 1, shape).astype(dtype)
+
+
+def at_the_end_of_memory(like: np.ndarray) -> np.ndarray:
+    """An array like this one whose last byte is the last of a page; the page after it may not be read."""
+    size = -(-like.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = mmap.mmap(-1, size + mmap.PAGESIZE)
+    everything = np.frombuffer(memory, np.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(everything.ctypes.data + size), ctypes.c_size_t(mmap.PAGESIZE), 0):
+        pytest.skip("this system protects no memory")
+    return everything[size - like.nbytes : size].view(like.dtype).reshape(like.shape)
 
 
 # Against NumPy --------------------------------------------------------------------------------------------------------
@@ -176,16 +189,16 @@ def test_the_bits_of_passes(expression: str, shapes: dict[str, tuple[int, ...]],
 
 @pytest.mark.parametrize("other", [AVX2, BASELINE, Processor("x86-64-v3")], ids=lambda one: one.name)
 def test_the_same_bits_on_every_processor(other: Processor, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradcli.engine.execute import native_small
+    from gradcli.engine.execute import native_memory
 
     program, leaves = programs("mean(log1p(exp(-y*(X@w))))", {"X": drawn((9, 3)), "w": drawn((3,)), "y": drawn((9,))})
     here = [array.tobytes() for array in native(program).once(leaves)]
     monkeypatch.setattr(processor, "host", lambda: other)
     monkeypatch.setattr(call, "host", lambda: other)
-    for cache in (call.loaded, native_small._functions):
+    for cache in (call.loaded, native_memory._functions):
         cache.cache_clear()
     assert [array.tobytes() for array in native(program).once(leaves)] == here
-    for cache in (call.loaded, native_small._functions):
+    for cache in (call.loaded, native_memory._functions):
         cache.cache_clear()
 
 
@@ -244,10 +257,77 @@ def test_code_does_not_know_lengths_and_numbers() -> None:
     assert text("mean((3*x + 7)**3)", 3) != text("mean((3*x + 7)**2)", 3)
 
 
-def test_large_ones_and_single_operations_are_left() -> None:
+def test_what_needs_much_memory_and_single_operations_are_left() -> None:
     assert whole_request(programs("sum(x)", {"x": drawn((4,))})[0]) is None
-    assert whole_request(programs("sum(exp(x)*x)", {"x": drawn((20_000,))})[0]) is None
-    assert whole_request(programs("sum(tanh(A@B))", {"A": drawn((80, 80)), "B": drawn((80, 80))})[0]) is None
+    # More memory than may be kept.
+    names = [f"x{k}" for k in range(40)]
+    assert whole_request(programs("*".join(names), dict.fromkeys(names, drawn((65_536,), "float64")))[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "shape", "expected"),
+    [
+        # Large products, and views that only these look at.
+        ("sum(tanh(A@B)*2)", (80, 80), ["mm", "permute", "permute", "native", "mm", "mm"]),
+        # A long loop over places that lie apart.
+        ("sum(exp(A)*A.T*2*B)", (200, 200), ["permute", "native", "permute", "native"]),
+        ("sum(exp(A)*A.T*2*B)", (20, 20), ["native"]),
+    ],
+)
+def test_what_numpy_does_better_is_left(expression: str, shape: tuple[int, ...], expected: list[str]) -> None:
+    program, leaves = programs(expression, {"A": drawn(shape), "B": drawn(shape)})
+    kinds = [part.node.op.name if isinstance(part, WholeStep) else "native" for part in parts(program)]
+    assert kinds == expected
+    agree(native(program).once(leaves), numpy(program, leaves), CLOSE["float32"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("expression", "shapes"),
+    [
+        ("mean(2*(3*x + 7)**2)", {"x": (123_457,)}),
+        ("sum(sigmoid(x)*tanh(y))", {"x": (70_001,), "y": (70_001,)}),
+        ("mean(log1p(exp(-y*(X@w))))", {"X": (4001, 20), "w": (20,), "y": (4001,)}),
+        ("mean((relu(X@A)@B - Y)**2)", {"X": (700, 20), "A": (20, 32), "B": (32, 4), "Y": (700, 4)}),
+        ("sum(((X - mean(X, 0))/std(X, 0))**2*Y)", {"X": (3001, 17), "Y": (3001, 17)}),
+        ("sum(softmax(X, 1)*Y)", {"X": (5003, 10), "Y": (5003, 10)}),
+        ("sum(cumsum(X, 1)*Y) + max(X, 0).values.sum()", {"X": (501, 90), "Y": (501, 90)}),
+    ],
+)
+def test_arrays_of_some_megabytes(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
+    arrays = {name: drawn(shape, dtype, k) for k, (name, shape) in enumerate(shapes.items())}
+    program, leaves = programs(expression, arrays)
+    made, expected = native(program), numpy(program, leaves)
+    for _ in range(2):
+        agree(made.once(leaves), expected, CLOSE[dtype])
+
+
+def test_large_arrays_are_read_and_written_where_they_are() -> None:
+    """However they lie in memory, and up to the last byte of a page beyond which there is none."""
+    count = 40_000
+    program, leaves = programs("sum(exp(x)*y*2) + (x*y).max()", {"x": drawn((count,)), "y": drawn((count,))})
+    made, place = native(program), next(k for k, leaf in enumerate(leaves) if leaf.shape == (count,))
+    expected = [array.tobytes() for array in made.once(leaves)]
+    x = leaves[place]
+    shifted = np.empty(x.nbytes + 2, np.uint8)[2:].view(x.dtype)
+    strided = np.empty(2 * count, x.dtype)[::2]
+    guarded = at_the_end_of_memory(x)
+    for other in (shifted, strided, guarded):
+        other[...] = x
+        again = [*leaves[:place], other, *leaves[place + 1 :]]
+        results = made.once(again)
+        assert [array.tobytes() for array in results] == expected
+        assert not any(np.may_share_memory(a, b) for a in results for b in again)
+
+
+def test_large_results_stay_what_they_are() -> None:
+    program, leaves = programs("x*y*2", {"x": drawn((40_000,)), "y": drawn((40_000,))})
+    made = native(program)
+    first = made.once(leaves)
+    kept = [array.copy() for array in first]
+    made.once([leaf * 3 for leaf in leaves])
+    assert all(same_bits(a, b) for a, b in zip(first, kept, strict=True))
+    assert all(array.flags.c_contiguous and array.flags.writeable for array in first)
 
 
 def test_many_at_once_are_what_each_is() -> None:
@@ -303,13 +383,19 @@ def test_errors_of_kernels_keep_their_place(engine: str) -> None:
 
 
 def test_choosing() -> None:
+    little = programs("sum(exp(x)*x)", {"x": drawn((4,))})[0]
+    more = programs("sum(exp(x)*x)", {"x": drawn((100_000,))})[0]
+    steps = len(little.stages[0].whole)
     gc.set_engine("auto")
-    assert not is_small_native(10, 0) and is_small_native(10, math.inf) and is_small_native(1, WORTH_CALLS)
-    assert not is_small_native(10, 100)
+    assert not is_small_native(little, 0) and is_small_native(little, math.inf)
+    assert is_small_native(little, WORTH_CALLS // steps) and not is_small_native(little, 1000)
+    assert is_small_native(more, 1000) and not is_small_native(more, 100)
     gc.set_engine("numpy")
-    assert not is_small_native(10, math.inf)
+    assert not is_small_native(little, math.inf)
     gc.set_engine("native")
-    assert is_small_native(10, 0)
+    assert is_small_native(little, 0)
+    large = plan(with_gradients("sum(exp(x)*x)", {"x": drawn((3_000_000,))}))
+    assert not large.direct and not is_small_native(large, math.inf)
 
 
 def test_every_call_asks_for_the_engine_anew() -> None:

@@ -156,7 +156,7 @@ def _steps(program: Program) -> int:
 
 def native_parts(program: Program) -> list[NativePart]:
     """The functions of a small program, where it is asked for by the native engine."""
-    if not program.direct or not is_small_native(_steps(program), 0):
+    if not is_small_native(program, 0):
         return []
     from gradcli.engine.native.whole import functions_of
 

@@ -2,5 +2,5 @@
 
 Read `run`, then `run_pass` (blocks), `pass_frame` (what a thread does with one) and `threads`;
 `small` says what computes programs of a few small operations, `closure` calls NumPy and `native_small` machine code for
-them; `bounds` refuses what does not fit.
+them, with arrays as `native_memory` lays them out; `bounds` refuses what does not fit.
 """

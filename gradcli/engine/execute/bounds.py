@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.engine.execute.small import SMALL
-from gradcli.engine.native.choice import choosing, chosen, compiler_memory
+from gradcli.engine.native.choice import choosing, chosen, compiler_memory, kept_memory
 from gradcli.engine.plan.passes import Cut
 from gradcli.engine.plan.program import Program, work_of
 from gradcli.errors import GradcliError
@@ -36,7 +36,7 @@ def memory_of(program: Program, threads: int, streamed: frozenset[int], repeats:
     key = threads, streamed, repeats, *choosing()
     known = program.needs.get(key)
     if known is None:
-        held = program.memory(threads, streamed, partial(chosen, program))
+        held = program.memory(threads, streamed, partial(chosen, program)) + kept_memory(program, repeats)
         known = program.needs[key] = Memory(held, compiler_memory(program, repeats))
     return known
 

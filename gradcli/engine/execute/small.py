@@ -19,7 +19,7 @@ def computing(program: Program, fixed: Mapping[int, Any], repeats: float) -> Com
     `fixed` are the arrays of leaves, by number, that are the same at every run, of which so many are known to come. The
     caller has checked the memory, and silences NumPy's warnings.
     """
-    if program.direct and is_small_native(sum(len(stage.whole) for stage in program.stages), repeats):
+    if is_small_native(program, repeats):
         # Imported here: most programs do without LLVM.
         from gradcli.engine.execute.native_small import natively
 

@@ -23,10 +23,12 @@ ENGINES = ("auto", "numpy", "native")
 WORTH_COMPILING = 1 << 26
 #: The same beside such a pass, for which LLVM is loaded anyhow.
 WORTH_BESIDE = 1 << 24
-#: The same for small requests: so many operations, over all runs that are to come, take NumPy as long to be called.
+#: The same for small requests, in calls of NumPy over all runs that are to come.
 WORTH_CALLS = 1 << 18
 #: Bytes that LLVM takes in a process that has made code with it, most of them pages of its own library.
 COMPILER = 90_000_000
+#: Bytes that the native functions of a small request may keep from run to run: one that needs more is left to NumPy.
+MOST_KEPT = 1 << 25
 # Where less may be used, "auto" is NumPy: by the limit alone, so that any number of threads gives the same bits.
 _ROOM_FOR_COMPILER = 2 * COMPILER
 # Whether that has been settled for several requests of one process, each of which may use a part of the memory.
@@ -110,18 +112,21 @@ def compiler_memory(program: Program, repeats: float = 0) -> int:
     if _SETTLED.get():
         return 0
     passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
-    operations = sum(len(stage.whole) for stage in program.stages)
-    native = any(one.fused for one in passes) or (program.direct and is_small_native(operations, repeats))
-    return COMPILER if native else 0
+    return COMPILER if any(one.fused for one in passes) or is_small_native(program, repeats) else 0
 
 
-def is_small_native(operations: int, repeats: float) -> bool:
-    """Whether a small request of so many operations is computed natively that will be run so often, as far as its
-    caller can say: 0 where nobody knows of more than one time.
+def kept_memory(program: Program, repeats: float = 0) -> int:
+    """The most bytes that the native functions of a small program keep beside what NumPy would hold."""
+    return min(MOST_KEPT, sum(node.nbytes for node in program.values)) if is_small_native(program, repeats) else 0
+
+
+def is_small_native(program: Program, repeats: float) -> bool:
+    """Whether a program is a small one that is computed natively if it will be run so often, as far as its caller can
+    say: 0 where nobody knows of more than one time.
     """
     engine = _computing()
-    worth = engine == "native" or (engine == "auto" and operations * repeats >= WORTH_CALLS)
-    return worth and why_not() is None
+    worth = engine == "native" or (engine == "auto" and program.calls * repeats >= WORTH_CALLS)
+    return program.direct and worth and why_not() is None
 
 
 def engine_in_use(tried: bool = False) -> str:

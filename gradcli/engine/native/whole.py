@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from gradcli.engine.native.choice import MOST_KEPT
 from gradcli.engine.native.fuse import Code
 from gradcli.engine.native.group import Group, group_of
 from gradcli.engine.native.loop_steps import Check, LoopStep
-from gradcli.engine.native.whole_function import WholeFunction, work_of
+from gradcli.engine.native.whole_function import WholeFunction
 from gradcli.engine.native.whole_lowering import WholeLowering
 from gradcli.engine.plan.program import Program, WholeStep
 from gradcli.graph.node import Node
 
-#: Tensors of more elements are left to NumPy, which takes longer for them than to be called.
-_MOST_ELEMENTS = 1 << 13
-#: And so are requests of more loops, counted in elements, such as products of larger matrices.
-_MOST_WORK = 1 << 17
 #: Lines of code, each of which takes about a tenth of a millisecond to make.
 _LONGEST = 4_000
 #: Operations that take as long as to bring arrays to a function and back.
@@ -51,21 +48,31 @@ def whole_request(program: Program) -> WholeRequest | None:
     """How a small program is computed natively, None where NumPy alone is as fast."""
     if not program.direct or program.conditions or len(program.stages) != 1:
         return None
-    if any(node.size > _MOST_ELEMENTS for node in program.values):
-        return None
     reader = WholeLowering(program)
-    parts = list(_in_turn(program, reader, _natives(program, reader)))
-    native = [part for part in parts if isinstance(part, NativePart) and part.items]
-    if sum(len(part.items) for part in native) <= _CALL * len(native):
-        return None
-    wanted = _wanted(program, reader, parts)
-    for part in native:
-        part.group = group_of(reader, part.items, wanted, {})
-        if work_of(part.group) > _MOST_WORK:
+    natives = _natives(program, reader)
+    while True:
+        _drop_what_gains_nothing(program, natives)
+        parts = list(_in_turn(program, natives))
+        native = [part for part in parts if isinstance(part, NativePart) and part.items]
+        if sum(len(part.items) for part in native) <= _CALL * len(native):
             return None
-        part.function = WholeFunction(part.group)
-        part.text = part.function.module()
+        wanted = _wanted(program, reader, parts)
+        slow = {out for part in native for out in _write(part, reader, wanted).slow}
+        if not slow:
+            break
+        for number, (items, _) in list(natives.items()):
+            if slow.intersection(item.out for item in items):
+                del natives[number]
+    if sum(part.function.bytes for part in native if part.function is not None) > MOST_KEPT:
+        return None
     return WholeRequest(parts, [node for node, _ in reader.one.slots], reader.source, wanted)
+
+
+def _write(part: NativePart, reader: WholeLowering, wanted: set[int]) -> WholeFunction:
+    part.group = group_of(reader, part.items, wanted, {})
+    part.function = WholeFunction(part.group)
+    part.text = part.function.module()
+    return part.function
 
 
 def functions_of(program: Program) -> list[NativePart]:
@@ -74,12 +81,14 @@ def functions_of(program: Program) -> list[NativePart]:
     return [] if found is None else [part for part in found.parts if isinstance(part, NativePart) and part.items]
 
 
-def _natives(program: Program, reader: WholeLowering) -> dict[int, tuple[list[LoopStep], list[Check]]]:
+_Natives = dict[int, tuple[list[LoopStep], list[Check]]]
+
+
+def _natives(program: Program, reader: WholeLowering) -> _Natives:
     """What the native operations do, by their numbers, until there is too much code."""
     code = Code(reader, _LONGEST, False)
-    found: dict[int, tuple[list[LoopStep], list[Check]]] = {}
-    whole = program.stages[0].whole
-    for step in whole:
+    found: _Natives = {}
+    for step in program.stages[0].whole:
         reader.checks = []
         for items in reader.forms(step):
             length = code.of(items)
@@ -87,19 +96,31 @@ def _natives(program: Program, reader: WholeLowering) -> dict[int, tuple[list[Lo
                 code.room -= length
                 found[step.out] = items, reader.checks
                 break
-    for step in whole:
-        # One with several results is native where all that is asked for of it is.
-        if step.node.op.results and step.out in found:
-            users = [other.out for other in whole if step.out in other.inputs]
-            if not all(user in found for user in users):
-                for number in (step.out, *users):
-                    found.pop(number, None)
     return found
 
 
-def _in_turn(
-    program: Program, reader: WholeLowering, natives: dict[int, tuple[list[LoopStep], list[Check]]]
-) -> Iterator[NativePart | WholeStep]:
+def _drop_what_gains_nothing(program: Program, natives: _Natives) -> None:
+    """Leave to NumPy what it need not copy, since only NumPy looks at it, and operations some of whose results it has
+    to make anyway."""
+    whole = program.stages[0].whole
+    users: dict[int, list[int]] = {}
+    for step in whole:
+        for number in step.inputs:
+            users.setdefault(number, []).append(step.out)
+    for step in reversed(whole):
+        if step.out not in natives:
+            continue
+        used = users.get(step.out, [])
+        natively = [user for user in used if user in natives]
+        if step.node.op.results and len(natively) < len(used):
+            for number in (step.out, *natively):
+                del natives[number]
+        is_copied = step.node.op.blocking.view and natives.get(step.out, ([], []))[0]
+        if is_copied and used and not natively and step.out not in program.roots:
+            del natives[step.out]
+
+
+def _in_turn(program: Program, natives: _Natives) -> Iterator[NativePart | WholeStep]:
     """The operations of NumPy as early as they can be had, and what is native between them."""
     ready = set(range(len(program.leaves)))
     left = list(program.stages[0].whole)

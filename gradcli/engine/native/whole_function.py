@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
@@ -20,6 +21,9 @@ from gradcli.engine.native.states import States, begin, count_of, merged, places
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import UINT8, first_store, spread_from
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT32, INT64, Vector
+
+# With more places than this, no more than so many lanes shall be gone through for each.
+_MANY, _IDLE = 1 << 13, 4
 
 
 @dataclass(eq=False)
@@ -69,10 +73,17 @@ class WholeFunction:
         #: What holds for all of a phase.
         self.same: dict[int, Vector] = {}
         self.mask: Vector | None = None
+        #: Results for which long loops leave most lanes idle, so that NumPy is faster; known with the module.
+        self.slow: set[int] = set()
 
     @property
     def padding(self) -> int:
         return 8 * self.lanes
+
+    @property
+    def bytes(self) -> int:
+        """What its arrays take, about."""
+        return sum(self.group.width(slot) * self.group.dtype(slot).itemsize for slot in self.arrays)
 
     def module(self) -> str:
         """The whole module: `@k(memory, table)`, and `@many(memory, table, moves, inputs, outs, count)` for so many
@@ -148,19 +159,13 @@ class WholeFunction:
                 dims.append(dim)
                 lengths.append(length)
         taken = [dim in reduced for dim in dims]
-        across = [k for k, dim in enumerate(dims) if self._lies_across(phase, dim, taken[k])]
+        across = [k for k, dim in enumerate(dims) if all(_lies_across(i, dim, taken[k]) for i in phase.items)]
+        places, length = math.prod(lengths), lengths[across[-1]] if across else 1
+        vectors = -(-length // self.lanes) * places // max(1, length)
+        if places > _MANY and vectors * self.lanes > _IDLE * places:
+            alone = [i for i in phase.items if not any(map(partial(_lies_across, i), dims, taken))]
+            self.slow.update(item.out for item in alone or phase.items)
         return _Loops(dims, [self._number(length) for length in lengths], taken, across[-1] if across else -1)
-
-    def _lies_across(self, phase: Phase, dim: int, reduced: bool) -> bool:
-        """Whether neighbours along a dimension are neighbours in memory, or the same."""
-        for item in phase.items:
-            if any(strides[dim] not in (0, 1) for _, strides in item.operands):
-                return False
-            if item.running and reduced:
-                return False
-            if item.strides[dim] != (0 if reduced and item.lanes is not None and not item.running else 1):
-                return False
-        return True
 
     @contextmanager
     def _around(self, plan: _Loops, which: Sequence[int], indices: list[str]) -> Iterator[None]:
@@ -297,6 +302,13 @@ class WholeFunction:
         return v.spread(one, FLOAT64)
 
 
+def _lies_across(item: LoopStep, dim: int, reduced: bool) -> bool:
+    """Whether neighbours along a dimension are neighbours in memory, or the same."""
+    if any(strides[dim] not in (0, 1) for _, strides in item.operands) or (item.running and reduced):
+        return False
+    return item.strides[dim] == (0 if reduced and item.lanes is not None and not item.running else 1)
+
+
 # A move is the address of pieces, how long one is, and where it belongs in memory.
 _BEFORE = """declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
@@ -351,11 +363,6 @@ done:
 def _read(name: str, k: int) -> list[str]:
     """The lines that read a number of the table."""
     return [f"  {name}.p = getelementptr i64, ptr %table, i64 {k}", f"  {name} = load i64, ptr {name}.p, align 8"]
-
-
-def work_of(group: Group) -> int:
-    """How many places all loops go through, about."""
-    return sum(math.prod(phase.space) for phase in group.phases)
 
 
 def _many() -> str:

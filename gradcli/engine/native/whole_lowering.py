@@ -17,6 +17,8 @@ from gradcli.graph.node import RESULT, Node, toposort
 
 # In place of the blocked dimension: beyond any that an array has.
 _NO_DIMENSION = 1000
+# Multiplications of one product: for more, BLAS is called, which knows how to go through larger matrices.
+_LARGEST_PRODUCT = 1 << 15
 
 
 class WholeLowering(Lowering):
@@ -91,6 +93,8 @@ class WholeLowering(Lowering):
         if lanes is None or not isinstance(step, Step):
             return None
         space = (*node.shape, node.inputs[0].shape[-1])
+        if math.prod(space) > _LARGEST_PRODUCT:
+            return None
         order = (*range(node.ndim), -1)
         operands = []
         for slot, of in zip(step.inputs, node.op.native, strict=True):

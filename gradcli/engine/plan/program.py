@@ -33,6 +33,8 @@ class Sizes(NamedTuple):
 
 
 DEFAULT_SIZES = Sizes()
+# Elements of the cheapest operations for which NumPy takes as long as to be called.
+_CALL = 1 << 10
 
 
 def work_of(node: Node) -> float:
@@ -97,6 +99,12 @@ class Program:
     def largest(self) -> float:
         """What the pass has to compute that has most, in elements of the cheapest operations."""
         return max((one.work for stage in self.stages for one in stage.passes), default=0.0)
+
+    @cached_property
+    def calls(self) -> float:
+        """What its whole operations take, in calls of NumPy: one each, and others for what there is to compute."""
+        steps = [step for stage in self.stages for step in stage.whole]
+        return len(steps) + sum(work_of(step.node) for step in steps) / _CALL
 
     def held(self) -> list[Node]:
         """The nodes whose arrays are made and kept for a while, as they were before planning."""
