@@ -54,7 +54,7 @@ class NativeCall(NamedTuple):
     part: NativePart
 
 
-class Layout:
+class ArrayLayout:
     """Where the arrays of a request lie in memory, and what is called in turn.
 
     `large` are arrays that are read or written where they are, with the places in tables that say where: the number of
@@ -114,7 +114,7 @@ class KeptMemory:
     and shape, and None where it is none of this memory.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: ArrayLayout) -> None:
         self.layout, self.data = layout, _zeros(layout.bytes)
         self.address = _address(self.data)
         self._tables = [call.table.copy() for call in layout.calls if isinstance(call, NativeCall)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.closure import Compute, Computing
-from gradcli.engine.execute.native_memory import KeptMemory, Layout, NativeCall
+from gradcli.engine.execute.native_memory import ArrayLayout, KeptMemory, NativeCall
 from gradcli.engine.native.call import look
 from gradcli.engine.native.whole import whole_request
 from gradcli.engine.plan.program import Program
@@ -24,7 +24,7 @@ def natively(program: Program, fixed: Mapping[int, Any]) -> Computing | None:
     request = whole_request(program)
     if request is None:
         return None
-    layout = Layout(program, request, fixed)
+    layout = ArrayLayout(program, request, fixed)
     first = layout.calls[0]
     plain = all(request.source.get(root, root) in layout.made for root in program.roots)
     alone = plain and len(layout.calls) == 1 and not layout.large
@@ -33,7 +33,7 @@ def natively(program: Program, fixed: Mapping[int, Any]) -> Computing | None:
     return Computing(_in_turn(layout))
 
 
-def _alone(layout: Layout, call: NativeCall) -> Computing:
+def _alone(layout: ArrayLayout, call: NativeCall) -> Computing:
     """What runs a single function that makes all results."""
     free: list[KeptMemory] = []
     function, table = call.functions.once, call.table.ctypes.data
@@ -63,7 +63,7 @@ def _alone(layout: Layout, call: NativeCall) -> Computing:
     return Computing(compute, many)
 
 
-def _in_turn(layout: Layout) -> Compute:
+def _in_turn(layout: ArrayLayout) -> Compute:
     """What runs functions and operations of NumPy."""
     free: list[KeptMemory] = []
     source, nodes = layout.source, layout.nodes

@@ -22,8 +22,8 @@ from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import UINT8, first_store, spread_from
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT32, INT64, Vector
 
-# With more places than this, no more than so many lanes shall be gone through for each.
-_MANY, _IDLE = 1 << 13, 4
+# Loops through more places than this shall come by several at a time.
+_MANY = 1 << 11
 
 
 @dataclass(eq=False)
@@ -73,7 +73,7 @@ class WholeFunction:
         #: What holds for all of a phase.
         self.same: dict[int, Vector] = {}
         self.mask: Vector | None = None
-        #: Results for which long loops leave most lanes idle, so that NumPy is faster; known with the module.
+        #: Results that long loops come by one by one, so that NumPy is faster; known with the module.
         self.slow: set[int] = set()
 
     @property
@@ -160,9 +160,7 @@ class WholeFunction:
                 lengths.append(length)
         taken = [dim in reduced for dim in dims]
         across = [k for k, dim in enumerate(dims) if all(_lies_across(i, dim, taken[k]) for i in phase.items)]
-        places, length = math.prod(lengths), lengths[across[-1]] if across else 1
-        vectors = -(-length // self.lanes) * places // max(1, length)
-        if places > _MANY and vectors * self.lanes > _IDLE * places:
+        if math.prod(lengths) > _MANY and (not across or lengths[across[-1]] == 1):
             alone = [i for i in phase.items if not any(map(partial(_lies_across, i), dims, taken))]
             self.slow.update(item.out for item in alone or phase.items)
         return _Loops(dims, [self._number(length) for length in lengths], taken, across[-1] if across else -1)
