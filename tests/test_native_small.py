@@ -302,6 +302,16 @@ def test_arrays_of_some_megabytes(expression: str, shapes: dict[str, tuple[int, 
         agree(made.once(leaves), expected, CLOSE[dtype])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_many_elementary_functions_are_called(dtype: str) -> None:
+    expression = "".join("x = tanh(1.1*sin(x) + 0.2)*exp(-x*x); " for _ in range(30)) + "mean(x)"
+    program, leaves = programs(expression, {"x": drawn((1003,), dtype)})
+    (part,) = parts(program)
+    assert isinstance(part, NativePart) and part.text.count("call <16 x float> @tanh_v16f32") in (0, 30)
+    assert part.text.count("define internal") < 12 and part.text.count("\n") < 2_000
+    agree(native(program).once(leaves), numpy(program, leaves), CLOSE[dtype])
+
+
 def test_large_arrays_are_read_and_written_where_they_are() -> None:
     """However they lie in memory, and up to the last byte of a page beyond which there is none."""
     count = 40_000

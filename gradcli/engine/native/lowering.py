@@ -30,7 +30,7 @@ from gradcli.ops.blocking import aligned
 #: Places that are put together of parts: where there is a loop, each part is looked at for each place.
 _MOST_PARTS = 32
 #: What an elementary function costs, in walks over a block, and how many of these are many.
-_COSTLY, _DEEP = 4.0, 6
+COSTLY, _DEEP = 4.0, 6
 
 #: The element types that native code computes with; float16 and bfloat16 are only stored.
 DTYPES = frozenset(map(np.dtype, ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")))
@@ -57,7 +57,7 @@ class Lowering:
     def deep(self) -> bool:
         """Whether so many elementary functions are computed of single elements that a processor, which looks ahead some
         hundred instructions, waits for one result after the other and does not reach the next vector."""
-        costly = sum(step.node.cost >= _COSTLY for step in self.one.steps if isinstance(step, Step))
+        costly = sum(step.node.cost >= COSTLY for step in self.one.steps if isinstance(step, Step))
         return costly >= _DEEP and all(math.prod(self.rest(slot)) == 1 for slot in range(len(self.one.slots)))
 
     def begin(self) -> None:

@@ -65,7 +65,7 @@ class WholeFunction:
         self.group = group
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [])
-        self.v = VectorBuilder(self.lanes, block="start")
+        self.v = VectorBuilder(self.lanes, block="start", calls=group.deep)
         self.arrays = [*group.arrays, *self._kept()]
         self.base = {slot: f"%a{k}" for k, slot in enumerate(self.arrays)}
         self.numbers: list[int] = []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from gradcli.engine.native import lane_forms
 from gradcli.engine.native.loop_steps import LoopStep
-from gradcli.engine.native.lowering import DTYPES, Lowering
+from gradcli.engine.native.lowering import COSTLY, DTYPES, Lowering
 from gradcli.engine.native.strides import broadcast, dense, kept
 from gradcli.engine.plan.passes import CALL, Pass, Step, Sum
 from gradcli.engine.plan.program import Program, WholeStep
@@ -19,6 +20,8 @@ from gradcli.graph.node import RESULT, Node, toposort
 _NO_DIMENSION = 1000
 # Multiplications of one product: for more, BLAS is called, which knows how to go through larger matrices.
 _LARGEST_PRODUCT = 1 << 15
+# Elementary functions that are too much code to be written wherever they are needed.
+_DEEP = 24
 
 
 class WholeLowering(Lowering):
@@ -29,6 +32,12 @@ class WholeLowering(Lowering):
     def __init__(self, program: Program) -> None:
         slots = [(node, _NO_DIMENSION) for node in program.values]
         super().__init__(Pass(1, 1, [], [], [], [], [], [], slots, False, 0, 0.0))
+        self._costly = sum(step.node.cost >= COSTLY for stage in program.stages for step in stage.whole)
+
+    @cached_property
+    def deep(self) -> bool:
+        """Whether there are so many elementary functions that each is written once, and called."""
+        return self._costly >= _DEEP
 
     def forms(self, whole: WholeStep) -> Iterator[list[LoopStep]]:
         """An operation as items: in one way or another, none for a view of its operand in its order."""
