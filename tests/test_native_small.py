@@ -27,6 +27,7 @@ from gradcli.engine.plan.program import Program, Sizes, WholeStep
 from gradcli.errors import GradcliError
 from gradcli.graph.node import CONSTANT
 from gradcli.language.parse import parse
+from gradcli.machine.limits import MEMORY_LIMIT
 from gradcli.optimize.objective import Objective
 from tests.cases import Case, all_cases
 from tests.command import process
@@ -419,6 +420,24 @@ def test_every_call_asks_for_the_engine_anew() -> None:
         found.setdefault(engine, set()).add(result.grads["x"].numpy().tobytes())
     assert all(len(bits) == 1 for bits in found.values())
     assert found["auto"] == found["numpy"] != found["native"]
+
+
+@pytest.mark.parametrize("count", [300, 30_000])
+def test_limits_and_progress_change_no_bits(count: int) -> None:
+    gc.set_engine("native")
+    program, leaves = programs("sum(sin(x)*exp(x)*tanh(x))", {"x": drawn((count,))})
+    expected = [array.tobytes() for array in run(program, leaves)]
+    assert [array.tobytes() for array in run(program, leaves, progress=lambda done, total: None)] == expected
+    told: list[tuple[int, int]] = []
+    token = MEMORY_LIMIT.set(1_000_000_000)
+    try:
+        results = run(program, leaves, progress=lambda done, total: told.append((done, total)))
+    finally:
+        MEMORY_LIMIT.reset(token)
+    assert [array.tobytes() for array in results] == expected
+    assert told and told[-1][0] == told[-1][1] > 0
+    gc.set_engine("numpy")
+    assert [array.tobytes() for array in run(program, leaves)] != expected
 
 
 def test_loops_say_that_they_repeat() -> None:

@@ -66,9 +66,10 @@ def run(
     """
     # Asked for in any case: a bad GRADCLI_THREADS or GRADCLI_ENGINE is an error for small inputs too.
     engine = get_engine()
-    if program.direct and not sinks and progress is None and MEMORY_LIMIT.get() is None:
+    in_memory = program.direct and not sinks
+    if in_memory and progress is None and MEMORY_LIMIT.get() is None:
         check_num_threads()
-        function = program.functions[engine] if engine in program.functions else _function(program, engine)
+        function = _function(program, engine)
         if function is not None:
             with np.errstate(all="ignore"):
                 return function(leaves)
@@ -79,8 +80,16 @@ def run(
     streams = _streams(program, sinks or {})
     check_memory(program, leaves, count, frozenset(streams))
     check_duration(program, count, TIME_LIMIT.get())
-    values = values_of(program, leaves)
     told = _Told(program, progress)
+    if in_memory and all(isinstance(leaf, np.ndarray) for leaf in leaves):
+        # A limit, and somebody who is told of progress, change no bits.
+        function = _function(program, engine)
+        if function is not None:
+            with np.errstate(all="ignore"):
+                found = function(leaves)
+            told.add(told.total)
+            return found
+    values = values_of(program, leaves)
     conditions = list(program.conditions or ())
     with np.errstate(all="ignore"):
         for stage in program.stages:
@@ -154,6 +163,8 @@ def _without_conditions(program: Program, leaves: Sequence[Any]) -> tuple[Progra
 
 def _function(program: Program, engine: str) -> Compute | None:
     """What computes a list of operations that cannot run out of memory, by the engine of this name."""
+    if engine in program.functions:
+        return program.functions[engine]
     found = None
     if program.memory(1) < SMALL:
         fixed = {k: leaf.params["value"] for k, leaf in enumerate(program.leaves) if leaf.op is CONSTANT}
