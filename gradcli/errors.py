@@ -156,6 +156,10 @@ class WorkError(GradcliError):
     exit_code = 1
 
 
+class LimitError(GradcliError):
+    """More memory is needed than may be used."""
+
+
 class UnknownNameError(GradcliError):
     """A name in an expression that stands for nothing."""
 

@@ -149,7 +149,8 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
     for words, hint in [
         (["x", "x=data"], "hint: a file is written with an @: x=@data"),
         (["x", "x=sum"], "hint: a file is written with an @: x=@sum"),
-        (["x", "x=folder"], usual),
+        (["x", "x=folder"], "hint: folder is a folder: name a file in it; `gradcli batch` takes all of them"),
+        (["x", "x=nowhere"], usual),
         (["x", "x=-"], "hint: a .npy on standard input is written x=@-"),
         (["x", "x=[1, 2]", "--grad-output", "-"], "hint: a .npy on standard input is written --grad-output @-"),
         (["x", "x=[1, 2]", "--grad-output", "data"], "hint: a file is written with an @: --grad-output @data"),

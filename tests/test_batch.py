@@ -135,6 +135,17 @@ def test_any_number_of_jobs_gives_the_same_bytes() -> None:
     assert contents("o") == contents("o1")
 
 
+def test_the_memory_that_items_share() -> None:
+    os.mkdir("data")
+    for name in "ab":
+        np.save(f"data/{name}.npy", np.ones(100_000))
+    words = ("sum(cumsum(x, 0))", "x=data/", "-o", "out", "--overwrite", "--memory-limit")
+    assert batch(*words, "3.5MB", "--threads", "1").code == 0
+    for threads, hint in [("2", "fewer --threads leave more to each item; "), ("1", "")]:
+        done = batch(*words, "3.5MB" if threads == "2" else "1MB", "--threads", threads)
+        assert done.code == 2 and done.err.endswith(f"hint: {hint}--memory-limit sets another limit\n")
+
+
 def test_items_of_several_forms_and_large_files() -> None:
     os.mkdir("data")
     np.save("data/a.npy", np.float64([1, 2]))

@@ -138,7 +138,7 @@ class TestParquet:
         TELL.set(notes.append)
         assert same(load(name), np.array([[30, 1.75, 1], [41, 1.8, 0]]))
         TELL.set(None)
-        assert notes == [f"{name}: left out 'name', which holds no numbers"]
+        assert notes == [f"{name}: left out 'name', which is not numeric"]
         message = failure(lambda: load(f"{name}:name"), GradcliError)
         assert message.startswith(f"{name}: the column 'name' holds ") and message.endswith("string, no numbers")
         assert failure(lambda: load(f"{name}:agee"), GradcliError).endswith("did you mean 'age'?")

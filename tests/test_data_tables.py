@@ -49,7 +49,7 @@ def told(spec: str) -> list[str]:
 def test_the_whole_is_a_matrix_of_the_numeric_columns_with_a_note() -> None:
     written(PEOPLE)
     assert same(load("data.csv"), np.array([[30, 1.75, 0], [41, 1.8, 2]]))
-    assert told("data.csv") == ["data.csv: left out 'name', which holds no numbers"]
+    assert told("data.csv") == ["data.csv: left out 'name', which is not numeric"]
     assert told("data.csv:age,label") == []
 
 
@@ -530,7 +530,7 @@ def test_a_column_that_is_whole_only_at_first() -> None:
 def test_notes_go_to_standard_error_unless_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     written(PEOPLE)
     done = process("eval", "sum(x)", "x=data.csv", "--no-grad")
-    assert done == (0, "tensor(76.5500, dtype=float64)\n", "note: data.csv: left out 'name', which holds no numbers\n")
+    assert done == (0, "tensor(76.5500, dtype=float64)\n", "note: data.csv: left out 'name', which is not numeric\n")
     assert process("eval", "sum(x)", "x=data.csv", "--no-grad", "-q").err == ""
     assert call(monkeypatch, "eval", "sum(x)", "x=data.csv", "--no-grad", "-q").err == ""
 

@@ -231,6 +231,7 @@ START = ("--params", "a=1,b=1,c=0")
         ((), 2, "missing argument 'MODEL'"),
         ((MODEL, *DATA), 2, "no parameter is given"),
         ((MODEL, *DATA, "--params", "a,b"), 2, "--params: 'a,b' is not a parameter with a starting value"),
+        ((MODEL, *DATA, "--params", "a=1 b=1,c=0"), 2, "--params: 'a=1 b=1' is more than one parameter"),
         ((MODEL, *DATA, "--params", "a=1,a=2"), 2, "--params: the parameter 'a' is given twice"),
         ((MODEL, *DATA, "--params", "a=1,b=,c=0"), 2, "--params: the parameter 'b' has no value"),
         ((MODEL, *DATA, "--params", "a=1,b=q,c=0"), 2, "in the value of b: unknown name 'q'"),

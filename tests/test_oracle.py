@@ -295,6 +295,41 @@ def test_formats(value: Any, spec: str) -> None:
     assert shown(gradcli.tensor(value)) == shown(torch.tensor(value))
 
 
+NOTHING = [
+    *(
+        f"{name}(x, {dim})"
+        for name in ("logsumexp", "sum", "prod", "mean", "nansum", "amax", "median")
+        for dim in (0, -1)
+    ),
+    *("logsumexp(x, (0, 1), keepdim=True)", "softmax(x, 0)", "log_softmax(x, -1)", "logcumsumexp(x, 0)", "vander(x)"),
+    *(f"matrix_norm(x, {order})" for order in (1, -1, 2, -2, "inf", "-inf", "'nuc'", "'fro'")),
+    *("linalg_norm(x, 2)", "linalg_norm(x, 1, keepdim=True)", "vector_norm(x, inf)", "cond(x, 1)", "cond(x)"),
+]
+
+
+# One of both refuses integers, or PyTorch has some number for the median of none.
+OF_FLOATS = ("softmax", "log_softmax", "logcumsumexp", "cond", "median")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int32"])
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0), (2, 0, 0)])
+@pytest.mark.parametrize("expression", NOTHING)
+def test_what_nothing_comes_to(expression: str, shape: tuple[int, ...], dtype: str) -> None:
+    arrays = {"x": np.zeros(shape, dtype)}
+    if dtype == "int32" and expression.startswith(OF_FLOATS):
+        return
+    try:
+        expected = evaluate(expression, tensors(arrays))
+    except (IndexError, RuntimeError, TypeError):
+        with pytest.raises(gradcli.GradcliError) as caught:
+            gradcli.evaluate(expression, arrays, grad_output=None if dtype == "int32" else 1)
+        assert caught.value.span is not None
+        return
+    expected = expected[0] if isinstance(expected, tuple) else expected
+    found = gradcli.evaluate(expression + ("[0]" if "median" in expression else ""), arrays, wrt=[])
+    _same(found.value.numpy(), expected)
+
+
 @pytest.mark.parametrize("shape", [(), (2, 3), (0, 2)])
 @pytest.mark.parametrize("name", ["all", "any", "sum", "mean", "count_nonzero", "var", "std", "amax", "amin"])
 @pytest.mark.filterwarnings("ignore:.*degrees of freedom")

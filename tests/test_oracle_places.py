@@ -280,3 +280,44 @@ def test_indices_of_few_bits_count_further_than_they_reach(dtype: str, length: i
 
 def test_a_running_product_of_nothing_has_a_gradient() -> None:
     assert gc.evaluate("sum(cumprod(x, 0))", {"x": np.zeros((0, 3))}).grads["x"].numpy().shape == (0, 3)
+
+
+@pytest.mark.filterwarnings("ignore:index_reduce")
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "gather(x, {d}, i)",
+        "scatter(x, {d}, i, y)",
+        "scatter(x, {d}, i, 2.0)",
+        "scatter(x, {d}, i, y, reduce='add')",
+        "scatter(x, {d}, i, y, reduce='multiply')",
+        "scatter(x, {d}, i, 2.0, reduce='multiply')",
+        "scatter_add(x, {d}, i, y)",
+        "scatter_reduce(x, {d}, i, y, 'prod', include_self=False)",
+        "index_reduce(x, {d}, i, y, 'prod')",
+    ],
+)
+def test_an_index_of_any_shape_is_used_as_in_pytorch_or_refused(call: str, engine: str) -> None:
+    gc.set_engine(engine)
+    used = 0
+    shapes = [(5,), (2, 2), (4, 4), (3, 1), (0, 4), (3, 0), (0,), (1, 1, 1)]
+    for x_shape, i_shape, d in product([(3, 4), (5,), (0, 4), (4, 0), (2, 3, 2)], shapes, (0, 1, -1, -2)):
+        by_vector = call.startswith("index") and len(i_shape) == 1 and -len(x_shape) <= d < len(x_shape)
+        own = [*x_shape[: d % len(x_shape)], i_shape[0], *x_shape[d % len(x_shape) + 1 :]] if by_vector else i_shape
+        arrays = {"x": np.ones(x_shape) * 2, "y": np.ones(own) * 3, "i": np.zeros(i_shape, np.int64)}
+        arrays = {name: array for name, array in arrays.items() if name != "y" or "y" in call}
+        text, theirs = call.format(d=d), tensors(arrays)
+        try:
+            # It has no derivative of those that reduce.
+            expected = evaluate(text, {name: one.detach() for name, one in theirs.items()})
+        except (IndexError, RuntimeError):
+            with pytest.raises(gc.GradcliError):
+                gc.evaluate(text, arrays, wrt="x", grad_output=1)
+            continue
+        used += 1
+        found = gc.evaluate(text, arrays, wrt="x", grad_output=1)
+        ours = found.value.detach().numpy()
+        np.testing.assert_array_equal(ours, expected.numpy(), err_msg=f"{text} {x_shape} {i_shape}")
+        assert found.grads["x"].numpy().shape == x_shape
+    assert used > 5

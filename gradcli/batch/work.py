@@ -18,14 +18,14 @@ from gradcli.batch.journal import UNFINISHED
 from gradcli.batch.results import ItemPlan
 from gradcli.batch.small_files import ItemReader, write_new
 from gradcli.engine.native.choice import using
-from gradcli.errors import GradcliError, WorkError, written_in
+from gradcli.errors import GradcliError, LimitError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
 from gradcli.evaluation.finite import all_finite, count, remarked
 from gradcli.evaluation.measuring import Preliminary, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
-from gradcli.machine.limits import limited, missing_as_nan
+from gradcli.machine.limits import HINT_OF_LIMIT, limited, missing_as_nan
 from gradcli.render.json import to_json
 from gradcli.storage import Edges, FileArray
 from gradcli.storage.header import shown
@@ -116,9 +116,12 @@ class Worker:
     def try_on(self, task: Task) -> str | None:
         """Plan for the form of an item and compute nothing; a note on why there are no gradients, if so."""
         with self._settings():
-            for (name, reader), path in zip(self._readers, task.paths, strict=True):
-                self._arrays[name] = self._read(reader, path)[0]
-            return self._prepared()[0].note
+            try:
+                for (name, reader), path in zip(self._readers, task.paths, strict=True):
+                    self._arrays[name] = self._read(reader, path)[0]
+                return self._prepared()[0].note
+            except LimitError as error:
+                raise self._told(error) from None
 
     def _item(self, task: Task, sums: dict[str, Any]) -> Outcome:
         start = time.perf_counter()
@@ -229,7 +232,14 @@ class Worker:
         with written_in(self._script.source):
             return ItemPlan(job, self._script, self._arrays, self.common.vector)
 
+    def _told(self, error: GradcliError) -> GradcliError:
+        """An error as it is told: who was refused memory may use all of it without others at the same time."""
+        if isinstance(error, LimitError):
+            shared = self.limit != self.job.limit
+            error.hint = f"fewer --threads leave more to each item; {HINT_OF_LIMIT}" if shared else HINT_OF_LIMIT
+        return error
+
     def _failed(self, task: Task, error: GradcliError | MemoryError) -> Outcome:
-        told = error if isinstance(error, GradcliError) else WorkError("not enough memory for this")
+        told = self._told(error) if isinstance(error, GradcliError) else WorkError("not enough memory for this")
         report = to_json(told.report())
         return Outcome(task.number, f'{{"item": {quoted(task.stem)}, "error": {report}}}', (), 0, told)

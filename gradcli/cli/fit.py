@@ -42,6 +42,8 @@ Examples:
 _MORE = ("covariance", "correlation", "residuals", "prediction", "band")
 # Where a parameter begins among several: after a comma, with its name.
 _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
+# Where another one begins without a comma.
+_ANOTHER = re.compile(r"[\s;]\s*[^\W\d]\w*\s*=(?!=)")
 
 
 @options.command("fit", HELP, "MODEL NAME=VALUE...")
@@ -197,6 +199,9 @@ def _params(starts: tuple[str, ...]) -> list[InputValue]:
         if "=" not in word:
             hint = "give every parameter a starting value, as in --params a=1,b=0"
             raise GradcliError(f"--params: {quoted(word.strip())} is not a parameter with a starting value", hint=hint)
+        if len(split_outside(word.strip(), _ANOTHER)) > 1:
+            hint = "commas stand between parameters, as in --params a=1,b=0"
+            raise GradcliError(f"--params: {quoted(word.strip())} is more than one parameter", hint=hint)
     with told_of("--params"):
         return parse_inputs(words, what="parameter")
 

@@ -119,8 +119,12 @@ def _meant_as_path(name: str, text: str) -> str | None:
     """A hint where what is no expression is the name of a file, or of standard input."""
     if text.strip() == "-":
         return f"a .npy on standard input is written {_given(name)}@-"
-    if len(text) <= _LONGEST_SHOWN and "\0" not in text and os.path.isfile(text):
+    if len(text) > _LONGEST_SHOWN or "\0" in text:
+        return None
+    if os.path.isfile(text):
         return f"a file is written with an @: {_given(name)}@{text}"
+    if os.path.isdir(text):
+        return f"{text} is a folder: name a file in it; `gradcli batch` takes all of them"
     return None
 
 

@@ -88,7 +88,7 @@ class Interpreter(StackMachine):
         fields = " or ".join(f".{field}" for field in getattr(value, "_fields", ()))
         if not fields and isinstance(value, tuple) and any(isinstance(part, Node) for part in value):
             fields = f"[0] to [{len(value) - 1}]" if len(value) > 1 else "[0]"
-        hint = f"choose one with {fields}" if fields else None
+        hint = f"choose one with {fields}" if fields else "leave out these quotes" if isinstance(value, str) else None
         raise GradcliError(f"the value of the expression is {kind_of(value)}, not a tensor", span=span, hint=hint)
 
     def _execute(self, code: list[Instr]) -> Any:

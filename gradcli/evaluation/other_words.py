@@ -72,6 +72,8 @@ _WRITTEN_OUT = """
     length len rows nrow: x.shape[0]
     columns ncol: x.shape[1]
     ndims: x.ndim
+    equal: all(x == y)
+    isin: any(x[..., None] == y, -1)
     ctranspose: x.mH
     gathernd: x[i, j]
     bincount: sum(one_hot(x, n), 0)
@@ -119,11 +121,17 @@ def function_meant(name: str, others: Iterable[str] = ()) -> str | None:
         for known, op in functions.items():
             if meant == _plainly(known) or meant in map(_plainly, op.words):
                 return f"it is called {known if meant == _plainly(known) else op.name!r} here"
-        written = _read(_WRITTEN_OUT).get(meant)
+        written = written_out(meant)
         if written is not None:
-            return written if written.startswith("leave") else f"write {written}"
+            return written
     library = next(iter(libraries_with(name)), None)
     return did_you_mean(name, [*functions, *others]) if library is None else f"write {library}.{name}(…)"
+
+
+def written_out(name: str) -> str | None:
+    """A hint to the expression for which others have a function of this name."""
+    written = _read(_WRITTEN_OUT).get(_plainly(name))
+    return written if written is None or written.startswith("leave") else f"write {written}"
 
 
 def member_meant(name: str, after: str, offered: Mapping[str, str]) -> str | None:
@@ -152,6 +160,8 @@ def call_meant(name: str, count: int, words: tuple[str, ...]) -> str | None:
     """A hint to what other libraries mean by a call with so many arguments, and `words`, that an operation refuses."""
     if "ddof" in words:
         return "write correction=, whose default is 1; np.std and np.var have ddof=, which is 0"
+    if name == "log" and (count > 1 or "base" in words):
+        return "write log(x)/log(b) for another base; log2 and log10 have theirs"
     if name == _EXCHANGED and (count > 3 or (count == 2 and not words)):
         return "permute puts all dimensions in an order, as in x.permute(1, 0, 2)"
     return None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from gradcli.engine.execute.run import execute
-from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
+from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted, shortened
 from gradcli.evaluation.calculate import calculated
 from gradcli.evaluation.turn_number import TurnNumber, as_leaf, computed, is_number
 from gradcli.graph.arguments import Library, Literal, as_node, kind_of, normalize_axis
@@ -151,7 +151,7 @@ class StackMachine:
         candidates = [*(local or ()), *self.names, *self.offered, *CONSTANTS]
         meant = self._member_meant(name, place) or value_meant(name, self.source.startswith(".", place[1]))
         meant = meant or did_you_mean(name, candidates)
-        hint = meant or self.asking.format(name)
+        hint = meant or self.asking.format(shortened(name))
         raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
 
     def _member_meant(self, name: str, place: Span) -> str | None:
@@ -254,7 +254,9 @@ class StackMachine:
             try:
                 function: Any = function_in(receiver, name)
             except GradcliError as error:
-                error.span = where
+                from gradcli.evaluation.other_words import written_out
+
+                error.span, error.hint = where, written_out(name) or error.hint
                 raise
             texts = [self.source[slice(*p)] for p in places[1:]]
             given = [meant_by(receiver, value, text) for value, text in zip(values[1:], texts, strict=True)]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gradcli.errors import GradcliError, Span, Texts, did_you_mean, written_in
 from gradcli.language.constants import CONSTANTS, LOOPS, PREFIXES
-from gradcli.language.importing import gathered
+from gradcli.language.importing import STANDARD_TEXT, gathered
 from gradcli.language.instructions import LOOKS_UP, Instr, Script, Statement
 
 #: The names that mean the same in every file.
@@ -170,7 +170,9 @@ class _Linker:
         if dot and before in module.prefixes:
             file, names = module.prefixes[before]
             where = _shifted(place, module.start)
-            raise GradcliError(f"{file} does not define {rest!r}", span=where, hint=did_you_mean(rest, names))
+            all_of_it = f"`gradcli ops {file}` lists what there is" if file == STANDARD_TEXT else None
+            meant = did_you_mean(rest, names) or all_of_it
+            raise GradcliError(f"{file} does not define {rest!r}", span=where, hint=meant)
         if module.prefix:
             self.free.setdefault((name, called), module.name)
         return name

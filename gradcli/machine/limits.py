@@ -24,6 +24,7 @@ TELL: ContextVar[Callable[[str], None] | None] = ContextVar("gradcli_tell", defa
 
 #: What may be done about it where too much is needed.
 HINT = "write large results to files with -o; --memory-limit sets another limit"
+HINT_OF_LIMIT = "--memory-limit sets another limit"
 
 
 @contextmanager

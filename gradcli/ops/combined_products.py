@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node, as_number, normalize_axis
+from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
@@ -327,7 +328,8 @@ matrix_power = composite(
 
 def _powers(x: Node, count: int) -> Node:
     """`x**0` to `x**(count - 1)` along a new last dimension."""
-    ones = call("ones", (*x.shape, min(count, 1)), dtype=x.dtype)
+    # Integers as in a product: int64.
+    ones = call("ones", (*x.shape, min(count, 1)), dtype=x.dtype if x.is_floating else INT64)
     if count < 2:
         return ones
     repeated = expand(unsqueeze(x, -1), (*x.shape, count - 1))

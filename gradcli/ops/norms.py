@@ -75,15 +75,23 @@ def _of_matrix(x: Node, order: float | str, dim: Any, keepdim: bool, name: str) 
         summed, chosen = (rows, columns) if abs(order) == 1 else (columns, rows)
         chosen -= not keepdim and chosen > summed
         sums = _of_vector(x, 1.0, summed, keepdim, name)
-        return (amax if order > 0 else amin)(sums, chosen, keepdim)
+        return _extreme(sums, chosen, keepdim, order > 0, name)
     if order not in (2, -2, "nuc"):
         raise GradcliError(f"a matrix has no norm of order {order:g}", hint="1, 2, inf, their negatives, 'fro', 'nuc'")
     order_of_dims = [d for d in range(x.ndim) if d not in (rows, columns)] + [rows, columns]
-    reduction = sum_ if order == "nuc" else amax if order == 2 else amin
-    found = reduction(singular_values(permuted(x, order_of_dims)), -1, keepdim)
+    values = singular_values(permuted(x, order_of_dims))
+    found = sum_(values, -1, keepdim) if order == "nuc" else _extreme(values, -1, keepdim, order == 2, name)
     if keepdim:
         found = permuted(unsqueeze(found, -1), [order_of_dims.index(d) for d in range(x.ndim)])
     return found
+
+
+def _extreme(values: Node, dim: int, keepdim: bool, largest: bool, name: str) -> Node:
+    """The largest of numbers that are not negative, which is 0 where there is none, or the smallest of them."""
+    if largest and not values.shape[dim]:
+        return sum_(values, dim, keepdim)
+    check_count(name, values, (normalize_axis(dim, values.ndim),))
+    return (amax if largest else amin)(values, dim, keepdim)
 
 
 def _matrix_norm(A: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Node:

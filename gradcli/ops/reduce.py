@@ -353,6 +353,9 @@ amin = _extreme_of("amin", accumulators.MINIMUM, np.minimum, "Minimum")
 def _lower_logsumexp(node: Node) -> Node | None:
     """The steps of the kernel as operations. The bound holds infinite maxima away from inf - inf."""
     x, dim = node.inputs[0], node.params["dim"]
+    if not x.size:
+        # Nothing has no maximum, and the logarithm of its sum is -inf.
+        return None
     largest = float(np.finfo(x.dtype).max)
     shift = call("clamp", amax(x, dim, True), -largest, largest)
     total = log(sum_(exp(x - shift), dim, True)) + shift
@@ -660,7 +663,7 @@ def _recurrence_steps(node: Node) -> Node | None:
     """Each place of a short line from the one before."""
     (b, a), dim = node.inputs, node.params["dim"]
     length = node.shape[dim]
-    if length > _SHORT:
+    if not 0 < length <= _SHORT:
         return None
     terms, factors = cast(b, FLOAT64), cast(expand(a, b.shape), FLOAT64)
     found: dict[int, Node] = {}

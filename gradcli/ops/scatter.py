@@ -199,6 +199,7 @@ def _scatter(input: Any, dim: Any, index: Any, src: Any, value: Any, reduce: Any
     number = value is not None or given.weak
     source = _value(given, x, "scatter") if number else _sources(x, axis, places, given, "scatter")
     if reduce is not None:
+        check_index(x, axis, places, "scatter")
         how = as_choice(reduce, "reduce", ("add", "multiply"))
         full = expand(source, places.shape) if source.shape != places.shape else source
         name = "ScatterAddBackward0" if how == "add" else "ScatterReduceBackward0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 import os
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ from typing import IO
 
 import numpy as np
 
-from gradcli.errors import GradcliError, WorkError, closest
+from gradcli.errors import LimitError, WorkError, closest
 from gradcli.machine.endings import ending_of
-from gradcli.machine.limits import MEMORY_LIMIT, show_bytes
+from gradcli.machine.limits import HINT_OF_LIMIT, MEMORY_LIMIT, show_bytes
 from gradcli.machine.memory import available_memory
 from gradcli.storage.header import Array, Header, printable, promise, shown, truncated
 from gradcli.storage.pipes import fill
@@ -35,13 +36,18 @@ def open_file(path: str) -> io.BufferedReader:
         return open(path, "rb")
     except FileNotFoundError as error:
         raise WorkError(f"cannot read {shown(path)}: {error.strerror}", hint=_neighbour(path)) from None
+    except IsADirectoryError as error:
+        hint = "name a file in that folder; `gradcli batch` takes all of them"
+        raise WorkError(f"cannot read {shown(path)}: {error.strerror}", hint=hint) from None
     except ValueError:
         # A NUL character, or one that the file system cannot encode.
         raise WorkError(f"cannot read {shown(path)}: no file can have this name") from None
 
 
 def _neighbour(path: str) -> str | None:
-    """The array file in the same directory whose name is closest."""
+    """The array file in the same directory whose name is closest, or who takes many files."""
+    if glob.has_magic(path):
+        return "an input is one file; `gradcli batch` takes patterns"
     directory, name = os.path.split(path)
     with contextlib.suppress(OSError, ValueError), os.scandir(directory or ".") as entries:
         # Directories of a million files exist; a hint is not worth walking them.
@@ -109,4 +115,4 @@ def check_limit(size: int, name: str) -> None:
     limit = MEMORY_LIMIT.get()
     if limit is not None and size > limit:
         message = f"{name} needs {show_bytes(size)}, {show_bytes(limit)} of memory may be used"
-        raise GradcliError(message, hint="--memory-limit sets another limit")
+        raise LimitError(message, hint=HINT_OF_LIMIT)

@@ -14,9 +14,9 @@ from gradcli.engine.execute.small import SMALL
 from gradcli.engine.native.choice import choosing, chosen, compiler_memory, kept_memory
 from gradcli.engine.plan.passes import Cut
 from gradcli.engine.plan.program import Program, work_of
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, LimitError
 from gradcli.graph.node import INPUT, Node
-from gradcli.machine.limits import HINT, HOUR, MEMORY_LIMIT, show_bytes
+from gradcli.machine.limits import HINT, HINT_OF_LIMIT, HOUR, MEMORY_LIMIT, show_bytes
 
 # What is used of the free memory without being told.
 _SHARE = 0.8
@@ -149,10 +149,12 @@ def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: 
         message = f"this needs {show_bytes(needed)} at once, {have}; the largest parts are {named}"
     hint = HINT
     if name.startswith("the buffers"):
-        hint = "fewer --threads need less; --memory-limit sets another limit"
+        hint = HINT_OF_LIMIT if name.endswith("a thread") else f"fewer --threads need less; {HINT_OF_LIMIT}"
+    elif name.endswith("whole,") and size > limit:
+        hint = HINT_OF_LIMIT
     elif held and held[0].op.repeated is not None and name == describe(held[0]):
-        hint = "fewer iterations need less, and without gradients nothing is kept; --memory-limit sets another limit"
-    return GradcliError(message, span=held[0].span if held else None, hint=hint)
+        hint = f"fewer iterations need less, and without gradients nothing is kept; {HINT_OF_LIMIT}"
+    return LimitError(message, span=held[0].span if held else None, hint=hint)
 
 
 def describe(node: Node) -> str:

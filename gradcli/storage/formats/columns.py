@@ -32,7 +32,7 @@ def chosen(source: Source, names: Sequence[str], numeric: Sequence[bool], texts:
         if left:
             more = f" and {len(left) - 10} more" if len(left) > 10 else ""
             listed = ", ".join(left[:10]) + more
-            tell(f"{source.name}: left out {listed}, which {'holds' if len(left) == 1 else 'hold'} no numbers")
+            tell(f"{source.name}: left out {listed}, which {'is' if len(left) == 1 else 'are'} not numeric")
         return Chosen(found, False)
     columns = [_find(source, part, names) for part in _parts(source.key, names)]
     for j in columns:
