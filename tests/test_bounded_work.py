@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, LimitError
 from gradcli.evaluation.expansion import check_expansion
 from gradcli.formula.derivation import derive
 from gradcli.formula.lengths import Given, Wanted
@@ -269,3 +269,36 @@ def test_windows_of_long_lines_are_laid_out_in_strips() -> None:
     assert y.value().min() == y.value().max() == 2000
     assert x.grad is not None and w.grad is not None
     assert x.grad[0, 0, 1].item() == 2 and x.grad[0, 0, 25_000].item() == 2000 and w.grad[0, 0, 7].item() == 48_001
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat([x, x.expand(3, 10**12)], 1)",
+        "roll(x.expand(3, 10**12), 1, 1)",
+        "x.repeat(1, 10**12)",
+        "pad(x, [0, 10**12])",
+        "pad(x.expand(3, 10**12), [1, 1], mode='circular')",
+        "vander(x[:, 0], 10**12)",
+    ],
+)
+def test_places_of_long_rows_are_not_listed(text: str, engine: str) -> None:
+    gc.set_engine(engine)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitError):
+            gc.evaluate(text, {"x": np.ones((3, 1))}, wrt=[]).value.numpy()
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_native_code_for_few_of_many_places() -> None:
+    places = {"expand": 10**12, "list": 70_000, "few": 20}
+    gc.set_engine("native")
+    for count in places.values():
+        node = gc.cat([gc.ones(3, 2), gc.ones(3, 1).expand(3, count)], 1).node
+        found = node.op.native.parts(node)
+        assert (found is None) == (count > 65_536)
+    assert found == (1, [(0, 0), (0, 1), *((1, place) for place in range(20))])

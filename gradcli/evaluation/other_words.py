@@ -90,7 +90,7 @@ _NAMES = """
     infinity: inf
     tau: 2*pi
     eps: 2**-52
-    i j: complex numbers are not supported
+    i j complex64 complex128 cfloat cdouble: complex numbers are not supported
 """
 # In NumPy it takes all dimensions.
 _EXCHANGED = "transpose"
@@ -132,6 +132,12 @@ def written_out(name: str) -> str | None:
     """A hint to the expression for which others have a function of this name."""
     written = _read(_WRITTEN_OUT).get(_plainly(name))
     return written if written is None or written.startswith("leave") else f"write {written}"
+
+
+def surer(hint: str | None, meant: str | None) -> str | None:
+    """A hint on a name behind the prefix of a library, or where it only guesses, what is meant by that name."""
+    guessed = hint is None or hint.startswith(("did you mean", "it knows"))
+    return meant if guessed and meant is not None else hint
 
 
 def member_meant(name: str, after: str, offered: Mapping[str, str]) -> str | None:

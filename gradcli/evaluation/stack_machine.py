@@ -254,9 +254,9 @@ class StackMachine:
             try:
                 function: Any = function_in(receiver, name)
             except GradcliError as error:
-                from gradcli.evaluation.other_words import written_out
+                from gradcli.evaluation.other_words import surer, written_out
 
-                error.span, error.hint = where, written_out(name) or error.hint
+                error.span, error.hint = where, surer(error.hint, written_out(name))
                 raise
             texts = [self.source[slice(*p)] for p in places[1:]]
             given = [meant_by(receiver, value, text) for value, text in zip(values[1:], texts, strict=True)]
@@ -330,7 +330,13 @@ class StackMachine:
         if isinstance(value, Library):
             from gradcli.libraries.namespaces import value_in
 
-            return value_in(value, name)
+            try:
+                return value_in(value, name)
+            except GradcliError as error:
+                from gradcli.evaluation.other_words import surer, value_meant
+
+                error.hint = surer(error.hint, value_meant(name, False))
+                raise
         if isinstance(value, Literal | Number) and not isinstance(value, bool):
             value = as_node(value)
         if not isinstance(value, Node):

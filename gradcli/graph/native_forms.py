@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 #: For each operand the dimension that is cut where the result is cut, None where the whole operand is needed.
 Dims = tuple[int | None, ...]
 
+# Dimensions may have as many places as fit in memory, or more.
+_MOST_LISTED = 1 << 16
+
 
 class Lanes(NamedTuple):
     """How a reduction goes in native code, each lane of a vector having a state of its own: a list of vectors.
@@ -68,12 +71,19 @@ class NativeView:
 class NativeParts:
     """The native form of an operation that puts elements of its operands beside each other.
 
-    `rule(node)` gives the dimension, and for each place along it the number of an operand and the place there, None for
-    zeros; or None altogether.
+    `rule(node)` gives the dimension, and a function that gives for a place along it the number of an operand and the
+    place there, None for zeros; or None altogether.
     """
 
-    def __init__(self, rule: Callable[[Any], tuple[int, list[tuple[int, int] | None]] | None]) -> None:
+    def __init__(self, rule: Callable[[Any], tuple[int, Callable[[int], tuple[int, int] | None]] | None]) -> None:
         self.rule = rule
+
+    def parts(self, node: Any) -> tuple[int, list[tuple[int, int] | None]] | None:
+        """The dimension, and what is at each place along it; None where these are too many to be listed."""
+        found = self.rule(node)
+        if found is None or node.shape[found[0]] > _MOST_LISTED:
+            return None
+        return found[0], [found[1](place) for place in range(node.shape[found[0]])]
 
 
 class NativeLookup(NamedTuple):

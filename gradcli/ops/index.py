@@ -385,15 +385,15 @@ def _taken(node: Node) -> Any:
     """Places along one dimension that are known."""
     dim = node.params["dims"][0]
     found = _known_places(node, node.inputs[0].shape[dim])
-    return None if found is None else (dim, [(0, place) for place in found])
+    return None if found is None else (dim, lambda place: (0, int(found[place])))
 
 
-def _known_places(node: Node, length: int) -> list[int] | None:
+def _known_places(node: Node, length: int) -> np.ndarray | None:
     """What a single index holds, if it is a vector that is part of the expression."""
     index, *more = node.inputs[1:]
     if more or index.ndim != 1 or index.inputs or "value" not in index.params:
         return None
-    return [int(place) % length for place in index.params["value"]]
+    return np.asarray(index.params["value"]).astype(np.int64) % max(length, 1)
 
 
 def _looked_at(node: Node) -> Any:

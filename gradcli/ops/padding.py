@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def _zeros_around(node: Node) -> Any:
         return None
     (dim, (left, _)), = changed
     have = node.inputs[0].shape[dim]
-    return dim, [(0, k - left) if 0 <= k - left < have else None for k in range(node.shape[dim])]
+    return dim, lambda k: (0, k - left) if 0 <= k - left < have else None
 
 
 constant_pad_nd: Op = primitive(
@@ -150,8 +151,9 @@ def _moved(node: Node) -> Any:
     if len(changed) != 1:
         return None
     (dim, (left, right)), = changed
-    there = _places(node.params["mode"], node.inputs[0].shape[dim], left, right)
-    return dim, [(0, int(k)) for k in there]
+    # Few are asked for, or none.
+    there = lru_cache(lambda: _places(node.params["mode"], node.inputs[0].shape[dim], left, right))
+    return dim, lambda k: (0, int(there()[k]))
 
 
 _NAMES = {"reflect": "ReflectionPad{}DBackward", "replicate": "ReplicationPad{}DBackward", "circular": "CopySlices"}

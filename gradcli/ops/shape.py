@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -347,7 +348,7 @@ def _repeated(node: Node) -> Any:
     dims = [k for k in range(node.ndim) if x.ndim != node.ndim or x.shape[k] != node.shape[k]]
     if x.ndim != node.ndim or len(dims) != 1:
         return None
-    return dims[0], [(0, place % x.shape[dims[0]]) for place in range(node.shape[dims[0]])]
+    return dims[0], lambda place: (0, place % x.shape[dims[0]])
 
 
 repeat = primitive(
@@ -388,7 +389,7 @@ def _rolled(node: Node) -> Any:
     if dims is None or len(dims) != 1:
         return None
     length = node.shape[dims[0]]
-    return dims[0], [(0, (place - shifts[0]) % length) for place in range(length)]
+    return dims[0], lambda place: (0, (place - shifts[0]) % length)
 
 
 flip: Op = primitive(
@@ -469,7 +470,14 @@ def _stack_follow(node: Node, dim: int) -> Dims | None:
 
 def _joined(node: Node) -> Any:
     dim = node.params["dim"]
-    return dim, [(number, place) for number, x in enumerate(node.inputs) for place in range(x.shape[dim])]
+    starts = list(accumulate([x.shape[dim] for x in node.inputs[:-1]], initial=0))
+
+    def part(place: int) -> tuple[int, int]:
+        # Of operands that begin there, the last one: the others have nothing.
+        number = bisect_right(starts, place) - 1
+        return number, place - starts[number]
+
+    return dim, part
 
 
 cat = primitive(
@@ -486,7 +494,7 @@ stack = primitive(
     vjp=lambda g, out, *inputs, dim: tuple(reshape(narrow(g, dim, k, k + 1), n.shape) for k, n in enumerate(inputs)),
     batching=batching.JOINED, blocking=Blocking(_stack_follow), text=spelling.joined,
     example=("stack([a, b])", "a:1 b:1"), numpy="stack",
-    native=NativeParts(lambda node: (node.params["dim"], [(k, 0) for k in range(len(node.inputs))])),
+    native=NativeParts(lambda node: (node.params["dim"], lambda k: (k, 0))),
 )
 
 
@@ -526,7 +534,7 @@ def _sliced(node: Node) -> Any:
 def _embedded(node: Node) -> Any:
     dim, start, stop, step = (node.params[name] for name in ("dim", "start", "stop", "step"))
     there = range(start, stop, step)
-    return dim, [(0, there.index(place)) if place in there else None for place in range(node.shape[dim])]
+    return dim, lambda place: (0, there.index(place)) if place in there else None
 
 
 slice_ = primitive(

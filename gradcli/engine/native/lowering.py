@@ -239,7 +239,7 @@ class Lowering:
         return LoopStep(step, space, ((slot, strides),), step.out, dense(space), lane_forms.first, shifts=(shift,))
 
     def parted(self, step: Step, native: NativeParts) -> LoopStep | None:
-        found, axis = native.rule(step.node), self.one.slots[step.out][1]
+        found, axis = native.parts(step.node), self.one.slots[step.out][1]
         if found is None or found[0] == axis or sum(part is not None for part in found[1]) > _MOST_PARTS:
             return None
         at, order = _beside(found[0], axis), found[1]
