@@ -94,3 +94,13 @@ def test_many_pairs_are_computed_again_where_several_passes_need_them(expression
     used = {name: array for name, array in inputs.items() if name == "x" or "@" in expression}
     program = plan(with_gradients(f"K = exp(-(x@x.T)); sum({expression})", used))
     assert program.memory(2) < 100_000_000
+
+
+def test_no_function_goes_through_so_many_pairs_that_nothing_can_interrupt_it() -> None:
+    gc.set_engine("native")
+    for n in (8_000, 60_000, 120_000):
+        program = plan(with_gradients("sum(sin(x[:, None]*x))", {"x": np.ones(n, np.float32)}))
+        passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
+        assert any(one.fused for one in passes)
+        # Small ones begin seldom.
+        assert all(one.rows * n * 4 <= 1 << 28 and (n > 8_000 or one.blocks <= 20) for one in passes)

@@ -15,6 +15,8 @@ _MATRIX_BYTES = 1 << 23
 _ENOUGH = 16
 # So many times as large are those of a pass that is one native function.
 _LONGER = 4
+# As many bytes of its largest value may such a function go through at once: only between two calls does Ctrl-C count.
+_MOST_AT_ONCE = 1 << 28
 # Up to this many elements beside the blocked dimension, blocks are laid out with that dimension innermost.
 _NARROW = 64
 # Rows are laid side by side in groups of up to so many.
@@ -76,7 +78,8 @@ def times_as_long(blocks: int, seen: int, made: int) -> int:
     """How many times as long blocks may be of a pass that one native function goes through once: it needs no cache for
     them, and each begins and ends in Python. The largest array that is read or written has `seen` bytes, the largest
     value `made`, which had to fit the cache as well."""
-    return max(1, min(_LONGER, blocks // (2 * _ENOUGH)), min(made // seen, blocks // _ENOUGH))
+    patient = _MOST_AT_ONCE * blocks // max(made, 1)
+    return max(1, min(_LONGER, blocks // (2 * _ENOUGH)), min(made // seen, blocks // _ENOUGH, patient))
 
 
 def _of_batches(schedule: Schedule, node: Node) -> bool:
