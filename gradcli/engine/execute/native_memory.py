@@ -116,9 +116,9 @@ class KeptMemory:
 
     def __init__(self, layout: ArrayLayout) -> None:
         self.layout, self.data = layout, _zeros(layout.bytes)
-        self.address = _address(self.data)
+        self.address: int = self.data.ctypes.data
         self._tables = [call.table.copy() for call in layout.calls if isinstance(call, NativeCall)]
-        self.tables = [_address(table) for table in self._tables]
+        self.tables: list[int] = [table.ctypes.data for table in self._tables]
         starts = ((number, layout.nodes[number], start) for number, start in layout.starts.items())
         self.views: dict[int, Any] = {n: np.ndarray(node.shape, node.dtype, self.data, at) for n, node, at in starts}
         for k in self.views.keys() & layout.fixed.keys():
@@ -136,7 +136,7 @@ class KeptMemory:
         if number not in self.layout.large:
             view[...] = array
         elif _is_readable(array, view):
-            self._point(number, _address(array) - self.address)
+            self._point(number, array.ctypes.data - self.address)
         else:
             view[...] = array
             self._point(number, self.layout.starts[number])
@@ -147,7 +147,7 @@ class KeptMemory:
             node = self.layout.nodes[number]
             # Vectors at its end reach beyond it.
             array = np.empty(node.size + padding // node.dtype.itemsize, node.dtype)
-            self._point(number, _address(array) - self.address)
+            self._point(number, array.ctypes.data - self.address)
             yield number, array[: node.size].reshape(node.shape)
 
     def _point(self, number: int, place: int) -> None:
@@ -155,15 +155,10 @@ class KeptMemory:
             self._tables[table][index] = place
 
 
-def _address(array: Any) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
-
-
 def _zeros(size: int) -> Any:
     """Zeros that begin with a line of the cache; pages that nobody looks at are never made."""
     memory = np.zeros(size + _LINE, np.uint8)
-    start = -_address(memory) % _LINE
+    start = -memory.ctypes.data % _LINE
     return memory[start : start + size]
 
 
@@ -174,4 +169,5 @@ def _is_readable(array: Any, like: Any) -> bool:
     flags = array.flags
     if not (flags.c_contiguous and flags.aligned):
         return False
-    return (_address(array) + array.nbytes - 1) % _PAGE + _BEYOND < _PAGE
+    last: int = array.ctypes.data + array.nbytes - 1
+    return last % _PAGE + _BEYOND < _PAGE
