@@ -69,15 +69,15 @@ def drawn(shape: tuple[int, ...], dtype: str = "float32", seed: int = 0) -> np.n
     return np.random.default_rng(seed).normal(0.2, 1, shape).astype(dtype)
 
 
-def at_the_end_of_memory(like: np.ndarray) -> np.ndarray:
-    """An array like this one whose last byte is the last of a page; the page after it may not be read."""
-    size = -(-like.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+def at_the_end_of_memory(like: np.ndarray, before: int = 0) -> np.ndarray:
+    """An array like this one that ends so many bytes before the end of a page; the page after it may not be read."""
+    size = -(-(like.nbytes + before) // mmap.PAGESIZE) * mmap.PAGESIZE
     memory = mmap.mmap(-1, size + mmap.PAGESIZE)
     everything = np.frombuffer(memory, np.uint8)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mprotect(ctypes.c_void_p(everything.ctypes.data + size), ctypes.c_size_t(mmap.PAGESIZE), 0):
         pytest.skip("this system protects no memory")
-    return everything[size - like.nbytes : size].view(like.dtype).reshape(like.shape)
+    return everything[size - before - like.nbytes : size - before].view(like.dtype).reshape(like.shape)
 
 
 # Against NumPy --------------------------------------------------------------------------------------------------------
@@ -329,6 +329,20 @@ def test_large_arrays_are_read_and_written_where_they_are() -> None:
         results = made.once(again)
         assert [array.tobytes() for array in results] == expected
         assert not any(np.may_share_memory(a, b) for a in results for b in again)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float64"])
+def test_nothing_beyond_a_page_is_read(dtype: str) -> None:
+    """Vectors have as many elements of each type."""
+    count = 66_001
+    given = np.random.default_rng(0).integers(0, 2, count).astype(dtype)
+    program, leaves = programs("sum(exp(x)*where(k > 0, x, 2*x))*3", {"x": drawn((count,)), "k": given})
+    made, place = native(program), next(i for i, leaf in enumerate(leaves) if leaf.dtype == dtype and leaf.ndim)
+    expected = [array.tobytes() for array in made.once(leaves)]
+    for before in range(0, 160, 8):
+        k = at_the_end_of_memory(given, before)
+        k[...] = given
+        assert [array.tobytes() for array in made.once([*leaves[:place], k, *leaves[place + 1 :]])] == expected
 
 
 def test_large_results_stay_what_they_are() -> None:

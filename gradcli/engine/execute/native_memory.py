@@ -19,9 +19,9 @@ from gradcli.engine.plan.program import Program, WholeStep
 _LINE = 64
 # Arrays of fewer bytes are sooner copied than looked up.
 _LARGE = 1 << 16
-# Bytes that functions read beyond the end of an array, fewer than a vector has; they change nothing, but must be there,
-# as all of a page of the machine's memory is.
-_BEYOND, _PAGE = 64, 4096
+# Bytes of a page of the machine's memory, all of which is there or nothing: functions read beyond the end of an array,
+# which changes nothing.
+_PAGE = 4096
 
 _ONCE: list[Any] = [None, ctypes.c_void_p, ctypes.c_void_p]
 _MANY: list[Any] = [None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 3]
@@ -66,9 +66,11 @@ class ArrayLayout:
         #: The first byte of each array, by number, and how many there are in all.
         self.starts: dict[int, int] = {}
         self.bytes = _LINE
+        #: Bytes beyond the end of an array that functions read, and write, at most.
+        self.padding = 0
         self.made: set[int] = set()
         self.large: dict[int, list[tuple[int, int]]] = {}
-        self.apart: dict[int, int] = {}
+        self.apart: set[int] = set()
         self.calls: list[NativeCall | tuple[WholeStep, Callable[..., Any]]] = []
         #: What is the same at every run.
         self.fixed = dict(fixed)
@@ -83,6 +85,8 @@ class ArrayLayout:
                 else:
                     self.fixed[part.out] = caller(part)()
             elif part.group is not None:
+                assert part.function is not None
+                self.padding = max(self.padding, part.function.padding)
                 self.made.update(part.group.outs)
                 self._place(part, natives, given, wanted.intersection(part.group.outs))
                 self.calls.append(self._call(part, natives))
@@ -95,7 +99,7 @@ class ArrayLayout:
             if slot in self.large or (size >= _LARGE and slot in given | results):
                 self.large.setdefault(slot, []).append((number, index))
                 if slot in results:
-                    self.apart[slot] = part.function.padding
+                    self.apart.add(slot)
             if slot not in self.starts and slot not in self.apart:
                 self.starts[slot] = self.bytes
                 self.bytes += -(-(size + part.function.padding) // _LINE) * _LINE
@@ -128,14 +132,14 @@ class KeptMemory:
         self.results: list[tuple[Any, int, tuple[int, ...]]] = []
         for root, shape in zip(layout.program.roots, layout.program.shapes, strict=True):
             number = layout.source.get(root, root)
-            view = self.views[number].reshape(shape) if number in layout.made - layout.apart.keys() else None
+            view = self.views[number].reshape(shape) if number in layout.made - layout.apart else None
             self.results.append((view, number, shape))
 
     def show(self, number: int, view: Any, array: Any) -> None:
         """Let functions read an array: where it is, if it is large and that is possible, or else a copy of it."""
         if number not in self.layout.large:
             view[...] = array
-        elif _is_readable(array, view):
+        elif _is_readable(array, view, self.layout.padding):
             self._point(number, array.ctypes.data - self.address)
         else:
             view[...] = array
@@ -143,10 +147,9 @@ class KeptMemory:
 
     def fresh(self) -> Iterator[tuple[int, Any]]:
         """New arrays for large results, by number, which functions will write."""
-        for number, padding in self.layout.apart.items():
+        for number in self.layout.apart:
             node = self.layout.nodes[number]
-            # Vectors at its end reach beyond it.
-            array = np.empty(node.size + padding // node.dtype.itemsize, node.dtype)
+            array = np.empty(node.size + self.layout.padding // node.dtype.itemsize, node.dtype)
             self._point(number, array.ctypes.data - self.address)
             yield number, array[: node.size].reshape(node.shape)
 
@@ -162,12 +165,12 @@ def _zeros(size: int) -> Any:
     return memory[start : start + size]
 
 
-def _is_readable(array: Any, like: Any) -> bool:
-    """Whether functions can read an array where it is, and a little beyond its end."""
+def _is_readable(array: Any, like: Any, beyond: int) -> bool:
+    """Whether functions can read an array where it is, and so many bytes beyond its end."""
     if not isinstance(array, np.ndarray) or array.dtype != like.dtype or array.shape != like.shape:
         return False
     flags = array.flags
     if not (flags.c_contiguous and flags.aligned):
         return False
     last: int = array.ctypes.data + array.nbytes - 1
-    return last % _PAGE + _BEYOND < _PAGE
+    return last % _PAGE + beyond < _PAGE
