@@ -116,7 +116,9 @@ def test_unreadable_files() -> None:
     os.mkdir("d.npy")
     Path("file").write_bytes(b"")
     os.symlink("loop.npy", "loop.npy")
-    assert failure(lambda: load("d.npy")) == "cannot read d.npy: Is a directory"
+    assert failure(lambda: load("d.npy")) == (
+        "cannot read d.npy: Is a directory\nhint: name a file in that folder; `gradcli batch` takes all of them"
+    )
     assert failure(lambda: load("file/a.npy")) == "cannot read file/a.npy: Not a directory"
     assert failure(lambda: load("loop.npy")).startswith("cannot read loop.npy: Too many levels of symbolic links")
     assert "File name too long" in failure(lambda: load("x" * 300 + ".npy"))
