@@ -40,7 +40,7 @@ def _alone(layout: ArrayLayout, call: NativeCall) -> Computing:
 
     def compute(leaves: Sequence[Any]) -> list[Any]:
         # Each run takes memory of its own: there may be several at once.
-        memory = free.pop() if free else KeptMemory(layout)
+        memory = _taken(free, layout)
         for k, view in memory.inputs:
             view[...] = leaves[k]
         function(memory.address, table)
@@ -49,7 +49,7 @@ def _alone(layout: ArrayLayout, call: NativeCall) -> Computing:
         return results
 
     def many(leaves: Sequence[Any], count: int) -> list[Any]:
-        memory = free.pop() if free else KeptMemory(layout)
+        memory = _taken(free, layout)
         inputs = [(view, np.ascontiguousarray(leaves[k], view.dtype)) for k, view in memory.inputs]
         outs = [(view, np.empty((count, *shape), view.dtype)) for view, _, shape in memory.results]
         # Of each array, where it is, and of each piece how long it is, and where it belongs in memory.
@@ -69,7 +69,7 @@ def _in_turn(layout: ArrayLayout) -> Compute:
     source, nodes = layout.source, layout.nodes
 
     def compute(leaves: Sequence[Any]) -> list[Any]:
-        memory = free.pop() if free else KeptMemory(layout)
+        memory = _taken(free, layout)
         for k, view in memory.inputs:
             memory.show(k, view, leaves[k])
         arrays: dict[int, Any] = {**dict(enumerate(leaves)), **layout.fixed}
@@ -97,6 +97,14 @@ def _in_turn(layout: ArrayLayout) -> Compute:
         return results
 
     return compute
+
+
+def _taken(free: list[KeptMemory], layout: ArrayLayout) -> KeptMemory:
+    """Memory that nobody else uses meanwhile: another thread may take the last one that is free just now."""
+    try:
+        return free.pop()
+    except IndexError:
+        return KeptMemory(layout)
 
 
 def _called(node: Node, function: Callable[..., Any], inputs: list[Any]) -> Any:
