@@ -26,7 +26,7 @@ SIZES = Sizes(small=300, block_bytes=1 << 14, least=1 << 7, elements=1 << 10, ma
 ROWS = 1403
 
 #: Widths below, at and beyond a vector, several of them, and more than are taken at once.
-WIDTHS = [(64, 32, 4), (13, 2, 17), (20, 16, 2), (12, 33, 31), (130, 70, 8), (40, 3, 65)]
+WIDTHS = [(64, 32, 4), (13, 2, 17), (20, 16, 2), (12, 33, 31), (130, 70, 8), (40, 3, 65), (770, 17, 3)]
 NETWORK = "mean((relu(X@A)@B - Y)**2)"
 EXPRESSIONS = [
     ("mean(log1p(exp(-t*(X@w))))", {"X": (ROWS, 20), "w": (20,), "t": (ROWS,)}),
@@ -44,7 +44,7 @@ EXPRESSIONS = [
 ]
 #: Products of which each item of a batch has its own matrices, transposed or not: sides around a vector and a tile, too
 #: large for other ways.
-SIDES = [(40, 33, 48), (33, 5, 70), (17, 64, 40), (65, 16, 130), (50, 2, 35), (41, 130, 34)]
+SIDES = [(40, 33, 48), (33, 5, 70), (17, 64, 40), (65, 16, 130), (50, 2, 35), (41, 130, 34), (33, 257, 20)]
 BATCHED = [
     ("sum((softmax(Q@K.mT/8, -1)@V)**2)", {"Q": (30, 48, 33), "K": (30, 70, 33), "V": (30, 70, 40)}),
     ("sum(tanh(Q@K)*w)", {"Q": (40, 3, 12, 20), "K": (40, 3, 20, 18), "w": (12, 18)}),
@@ -80,7 +80,7 @@ def _is_in_panels(step: Any) -> bool:
 
 
 def _is_separate(step: Any) -> bool:
-    return isinstance(step, NativeStep) and "begin:" in step.text
+    return isinstance(step, NativeStep) and "matrices:" in step.text
 
 
 def _agree(program: Program, arrays: list[Any], dtype: str) -> None:
@@ -160,6 +160,23 @@ def test_what_is_no_number_stays_where_it_is(dtype: str) -> None:
         got = _value(expression, inputs)
         wrong = ~np.isfinite(got).reshape(ROWS, -1).all(1)
         assert np.flatnonzero(wrong).tolist() == [3, 700, ROWS - 1]
+
+
+@pytest.mark.parametrize("inner", [256, 513, 1999])
+def test_long_sums_are_exact_to_some_roundings(inner: int) -> None:
+    """Of positive numbers: added up in one chain, errors grow with its length."""
+    rng = np.random.default_rng(0)
+    shapes: list[tuple[Any, dict[str, tuple[int, ...]]]] = [
+        (_is_in_panels, {"A": (ROWS, inner), "B": (inner, 7)}),
+        (_is_separate, {"A": (60, 20, inner), "B": (60, inner, 40)}),
+    ]
+    for is_expected, sides in shapes:
+        a, b = (rng.random(shape, dtype="f4") for shape in sides.values())
+        program = plan([build("tanh(A@B/1000)", {"A": a, "B": b})[0]], sizes=SIZES)
+        assert any(map(is_expected, _steps(program)))
+        got = _with("native", program, [known_value(leaf) for leaf in program.leaves])[0]
+        expected = np.tanh(a.astype("f8") @ b.astype("f8") / 1000)
+        assert np.abs(got / expected - 1).max() < 10 * np.finfo("f4").eps
 
 
 def test_large_matrices_are_left_to_the_blas() -> None:

@@ -16,6 +16,8 @@ from gradcli.engine.native.vectors import FLOAT64, Vector, element_type
 _BESIDE = 4
 #: Sums that are added to in turn, so that none waits for its own last sum; a power of two.
 _AT_ONCE = 8
+#: Products that are added up one after the other. A longer sum is one of such pieces: that keeps its rounding small.
+_IN_A_PIECE = 256
 
 
 class PanelRows(NamedTuple):
@@ -125,22 +127,47 @@ class PanelProducts:
     def some_rows(
         self, a: PanelRows, b: PanelRows, out: PanelRows, row: str, begin: str | int, valid: list[int], count: int
     ) -> None:
+        """So many rows of `out`, from a place in it on: a first piece of each sum, to which the others are added."""
         v = self.v
-        tile = self._tile(count, len(valid), a.dtype)
         left, target = a._replace(base=a.at(v, row)), out._replace(base=out.at(v, row, begin))
         right = b._replace(base=b.at(v, 0, begin))
+        rest = max(0, a.width - 1) // _IN_A_PIECE * _IN_A_PIECE
+        piece = left._replace(width=a.width - rest)
+        self._store(self._piece(piece, right, valid, count), target, valid)
+        if rest:
+            left = left._replace(base=left.at(v, 0, piece.width), width=_IN_A_PIECE)
+            right = right._replace(base=right.at(v, piece.width))
+            with loop(v, rest, _IN_A_PIECE) as inner:
+                piece = left._replace(base=left.at(v, 0, inner))
+                sums = self._piece(piece, right._replace(base=right.at(v, inner)), valid, count)
+                totals = self._load(target, valid, count)
+                pairs = [zip(one, other, strict=True) for one, other in zip(totals, sums, strict=True)]
+                self._store([[x + y for x, y in pair] for pair in pairs], target, valid)
+
+    def _piece(self, left: PanelRows, right: PanelRows, valid: list[int], count: int) -> list[list[Vector]]:
+        """The products of so many rows of `left` with a few columns of `right`."""
+        v = self.v
+        tile = self._tile(count, len(valid), left.dtype)
         # Two turns in one: half as many addresses are reckoned out.
-        whole = a.width // 2 * 2
+        whole = left.width // 2 * 2
         if whole:
             with loop(v, whole, 2) as inner:
                 here, above = left._replace(base=left.at(v, 0, inner)), right._replace(base=right.at(v, inner))
                 for turn in range(2):
                     self._one_turn(tile, here, above, turn, valid)
-        if a.width > whole:
+        if left.width > whole:
             self._one_turn(tile, left, right, whole, valid)
-        for r, line in enumerate(tile.load(v)):
+        return tile.load(v)
+
+    def _load(self, source: PanelRows, valid: list[int], count: int) -> list[list[Vector]]:
+        places = [(k * self.v.lanes, some) for k, some in enumerate(valid)]
+        return [[source.load(self.v, row, place, some) for place, some in places] for row in range(count)]
+
+    def _store(self, values: list[list[Vector]], target: PanelRows, valid: list[int]) -> None:
+        v = self.v
+        for row, line in enumerate(values):
             for k, (vector, some) in enumerate(zip(line, valid, strict=True)):
-                first_store(v, vector, target.at(v, r, k * v.lanes), v.lanes if out.padded else some)
+                first_store(v, vector, target.at(v, row, k * v.lanes), v.lanes if target.padded else some)
 
     def _one_turn(self, tile: Tile, left: PanelRows, right: PanelRows, inner: int, valid: list[int]) -> None:
         """Add the products of a column of `left` and a row of `right`."""

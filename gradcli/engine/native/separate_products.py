@@ -45,7 +45,7 @@ class SeparateProducts:
         self.group = group
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [])
-        self.v = VectorBuilder(self.lanes, block="begin")
+        self.v = VectorBuilder(self.lanes, block="matrices")
         self.head = group.addresses()
 
     def module(self) -> str:
@@ -55,7 +55,7 @@ class SeparateProducts:
         assert roles is not None
         with loop_to(v, "0", "%n", 1) as row, loops(v, [item.space[dim] for dim in roles.batch]) as indices:
             self._matrix(item, roles, row, indices)
-        body = ["entry:", *self.head, "  br label %begin", "begin:", *v.lines, "  ret void"]
+        body = ["entry:", *self.head, "  br label %matrices", "matrices:", *v.lines, "  ret void"]
         function = ["define void @k(ptr %p, i64 %n, ptr noalias %s) {", *body, "}"]
         return "\n\n".join([*sorted(filter(None, v.declarations.values())), "\n".join(function)])
 
@@ -175,10 +175,9 @@ def _shown(reader: Lowering, slot: int, strides: Shape, space: Shape) -> tuple[i
     view = reader.plain_item(step)
     if view is None or any(view.shifts):
         return slot, strides
-    own, rest = dense(view.space), view.space
     ((source, steps),) = view.operands
-    there = [
-        next((steps[k] for k in range(len(own)) if stride and (own[k], rest[k]) == (stride, length)), 0)
-        for stride, length in zip(strides, space, strict=True)
-    ]
-    return reader.source.get(source, source), tuple(there)
+    shown = {(own, length): step for own, length, step in zip(dense(view.space), view.space, steps, strict=True)}
+    there = [shown.get(place) if place[0] else 0 for place in zip(strides, space, strict=True)]
+    if None in there:
+        return slot, strides
+    return reader.source.get(source, source), tuple([step for step in there if step is not None])
