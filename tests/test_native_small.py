@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc as collector
 import json
 import math
 import mmap
@@ -16,10 +17,11 @@ import pytest
 
 import gradcli as gc
 from gradcli.engine.execute.closure import Computing, bound
+from gradcli.engine.execute.native_memory import KeptMemory
 from gradcli.engine.execute.native_small import natively
 from gradcli.engine.execute.run import known_value, run
 from gradcli.engine.native import call, processor
-from gradcli.engine.native.choice import ENGINE, WORTH_CALLS, is_small_native
+from gradcli.engine.native.choice import ENGINE, MOST_KEPT, WORTH_CALLS, is_small_native
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.whole import NativePart, whole_request
 from gradcli.engine.plan.planner import plan
@@ -27,7 +29,7 @@ from gradcli.engine.plan.program import Program, Sizes, WholeStep
 from gradcli.errors import GradcliError
 from gradcli.graph.node import CONSTANT
 from gradcli.language.parse import parse
-from gradcli.machine.limits import MEMORY_LIMIT
+from gradcli.machine.limits import MEMORY_LIMIT, limited
 from gradcli.optimize.objective import Objective
 from tests.cases import Case, all_cases
 from tests.command import process
@@ -385,6 +387,23 @@ def test_threads_do_not_share_memory() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("limit", [None, 10**9])
+def test_requests_of_many_shapes_keep_little_memory(limit: int | None) -> None:
+    """A stream has a thousand plans, each of which would keep some megabytes; under a limit only the last one does."""
+    steps = "; ".join(f"t = softmax(t*x, {k % 2})" for k in range(12))
+    kept, biggest, computed = 0, 0, []
+    with limited(limit):
+        for length in range(100, 112):
+            program, leaves = programs(f"t = x; {steps}; sum(t*x)", {"x": drawn((length, 200), "float64")})
+            computed.append(native(program))
+            for _ in range(2):
+                agree(computed[-1].once(leaves), numpy(program, leaves), CLOSE["float64"])
+            alive = [one.layout.bytes for one in collector.get_objects() if isinstance(one, KeptMemory)]
+            large = [size for size in alive if size > 1 << 20]
+            kept, biggest = max(kept, sum(large)), max(biggest, *large)
+    assert kept == biggest if limit else MOST_KEPT / 2 < kept <= MOST_KEPT
 
 
 # Errors ---------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,9 +12,11 @@ import numpy as np
 
 from gradcli.engine.execute.closure import caller
 from gradcli.engine.native.call import loaded
+from gradcli.engine.native.choice import MOST_KEPT
 from gradcli.engine.native.processor import MachineCode
 from gradcli.engine.native.whole import NativePart, WholeRequest
 from gradcli.engine.plan.program import Program, WholeStep
+from gradcli.machine.limits import MEMORY_LIMIT
 
 # Bytes of a line of the cache, which arrays begin with.
 _LINE = 64
@@ -22,6 +25,8 @@ _LARGE = 1 << 16
 # Bytes of a page of the machine's memory, all of which is there or nothing: functions read beyond the end of an array,
 # which changes nothing.
 _PAGE = 4096
+# Memory of fewer bytes is kept by each request that was ever run; of larger ones there would soon be gigabytes.
+_LITTLE = 1 << 18
 
 _ONCE: list[Any] = [None, ctypes.c_void_p, ctypes.c_void_p]
 _MANY: list[Any] = [None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 3]
@@ -156,6 +161,52 @@ class KeptMemory:
     def _point(self, number: int, place: int) -> None:
         for table, index in self.layout.large[number]:
             self._tables[table][index] = place
+
+
+class _Latest(threading.local):
+    """Memory of the large requests that a thread did last, in order: `MOST_KEPT` bytes in all, or one's alone."""
+
+    def __init__(self) -> None:
+        self.kept: dict[ArrayLayout, KeptMemory] = {}
+
+    def take(self, layout: ArrayLayout) -> KeptMemory | None:
+        return self.kept.pop(layout, None)
+
+    def keep(self, memory: KeptMemory) -> None:
+        kept = self.kept
+        kept[memory.layout] = memory
+        # What others keep is counted by none that asks whether a limit leaves room for it.
+        most = MOST_KEPT if MEMORY_LIMIT.get() is None else 0
+        while len(kept) > 1 and sum(layout.bytes for layout in kept) > most:
+            del kept[next(iter(kept))]
+
+
+_LATEST = _Latest()
+
+
+class MemoryStore:
+    """The memory of a layout that nobody uses just now."""
+
+    def __init__(self, layout: ArrayLayout) -> None:
+        self._layout = layout
+        self._free: list[KeptMemory] = []
+
+    def take(self) -> KeptMemory:
+        """Memory that nobody else uses until it is given back: there may be several runs at once."""
+        if self._layout.bytes > _LITTLE:
+            return _LATEST.take(self._layout) or KeptMemory(self._layout)
+        try:
+            # Another thread may take the last one that is free just now.
+            return self._free.pop()
+        except IndexError:
+            return KeptMemory(self._layout)
+
+    def give_back(self, memory: KeptMemory) -> None:
+        """Keep memory for the next run, of this thread if it is large."""
+        if self._layout.bytes > _LITTLE:
+            _LATEST.keep(memory)
+        else:
+            self._free.append(memory)
 
 
 def _zeros(size: int) -> Any:

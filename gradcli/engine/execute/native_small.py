@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.closure import Compute, Computing
-from gradcli.engine.execute.native_memory import ArrayLayout, KeptMemory, NativeCall
+from gradcli.engine.execute.native_memory import ArrayLayout, KeptMemory, MemoryStore, NativeCall
 from gradcli.engine.native.call import look
 from gradcli.engine.native.whole import whole_request
 from gradcli.engine.plan.program import Program
@@ -35,21 +35,20 @@ def natively(program: Program, fixed: Mapping[int, Any]) -> Computing | None:
 
 def _alone(layout: ArrayLayout, call: NativeCall) -> Computing:
     """What runs a single function that makes all results."""
-    free: list[KeptMemory] = []
+    store = MemoryStore(layout)
     function, table = call.functions.once, call.table.ctypes.data
 
     def compute(leaves: Sequence[Any]) -> list[Any]:
-        # Each run takes memory of its own: there may be several at once.
-        memory = _taken(free, layout)
+        memory = store.take()
         for k, view in memory.inputs:
             view[...] = leaves[k]
         function(memory.address, table)
         results = [array.copy() for array, _, _ in memory.results]
-        free.append(memory)
+        store.give_back(memory)
         return results
 
     def many(leaves: Sequence[Any], count: int) -> list[Any]:
-        memory = _taken(free, layout)
+        memory = store.take()
         inputs = [(view, np.ascontiguousarray(leaves[k], view.dtype)) for k, view in memory.inputs]
         outs = [(view, np.empty((count, *shape), view.dtype)) for view, _, shape in memory.results]
         # Of each array, where it is, and of each piece how long it is, and where it belongs in memory.
@@ -57,7 +56,7 @@ def _alone(layout: ArrayLayout, call: NativeCall) -> Computing:
         table_of_moves = np.array(moves, np.int64)
         sizes = len(inputs), len(outs), count
         call.functions.many(memory.address, table, table_of_moves.ctypes.data, *sizes)
-        free.append(memory)
+        store.give_back(memory)
         return [array for _, array in outs]
 
     return Computing(compute, many)
@@ -65,11 +64,11 @@ def _alone(layout: ArrayLayout, call: NativeCall) -> Computing:
 
 def _in_turn(layout: ArrayLayout) -> Compute:
     """What runs functions and operations of NumPy."""
-    free: list[KeptMemory] = []
+    store = MemoryStore(layout)
     source, nodes = layout.source, layout.nodes
 
     def compute(leaves: Sequence[Any]) -> list[Any]:
-        memory = _taken(free, layout)
+        memory = store.take()
         for k, view in memory.inputs:
             memory.show(k, view, leaves[k])
         arrays: dict[int, Any] = {**dict(enumerate(leaves)), **layout.fixed}
@@ -93,18 +92,10 @@ def _in_turn(layout: ArrayLayout) -> Compute:
             if step.out in memory.views:
                 memory.show(step.out, memory.views[step.out], made)
         results = _results(memory, arrays, layout.fixed)
-        free.append(memory)
+        store.give_back(memory)
         return results
 
     return compute
-
-
-def _taken(free: list[KeptMemory], layout: ArrayLayout) -> KeptMemory:
-    """Memory that nobody else uses meanwhile: another thread may take the last one that is free just now."""
-    try:
-        return free.pop()
-    except IndexError:
-        return KeptMemory(layout)
 
 
 def _called(node: Node, function: Callable[..., Any], inputs: list[Any]) -> Any:
