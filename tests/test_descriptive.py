@@ -41,6 +41,17 @@ def test_the_last_of_equal_ones_is_found_with_its_sign() -> None:
     assert gc.cummin(gc.tensor([2, 3, 2, 1]), 0).indices.tolist() == [0, 0, 2, 3]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("length", [10, 60, 200, 300])
+def test_sorted_zeros_keep_their_signs(length: int, dtype: str) -> None:
+    """NumPy may make one zero of the other when it sorts few elements in vectors."""
+    for seed in range(8):
+        x = gc.tensor(np.random.default_rng(seed).choice(np.array([0.0, -0.0], dtype), length))
+        for descending in (False, True):
+            found = gc.sort(x, 0, descending).values.numpy()
+            assert np.array_equal(np.signbit(found), np.signbit(x.numpy()))
+
+
 def test_running_sums_of_exponentials_neither_overflow_nor_vanish() -> None:
     x = leaf(np.array([1000.0, -1000.0, 1000.0, 999.0]))
     y = gc.logcumsumexp(x, 0)

@@ -83,11 +83,12 @@ def _equal(a: Any, b: Any) -> Any:
 
 def sorted_values(x: Any, descending: bool = False) -> Any:
     """The elements in sorted order, without their places; None where these decide which zero comes first."""
-    values = np.sort(x, axis=-1)
     if x.dtype.kind == "f":
-        zero = values == 0
-        if zero.any() and np.signbit(values[zero]).any():
+        # Of the elements as they are given: sorting by vectors may make one zero of the other.
+        zero = x == 0
+        if zero.any() and np.signbit(x[zero]).any():
             return None
+    values = np.sort(x, axis=-1)
     return values[..., ::-1] if descending else values
 
 
