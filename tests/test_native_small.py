@@ -7,7 +7,9 @@ import gc as collector
 import json
 import math
 import mmap
+import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -387,6 +389,36 @@ def test_threads_do_not_share_memory() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize(("count", "held"), [(20, True), (250, False), (9_000, False)])
+def test_only_short_calls_hold_the_lock_of_the_interpreter(count: int, held: bool) -> None:
+    """Little memory is not little to compute: there may be many pairs."""
+    expression = "sum(exp(-(x[:, None] - x)**2), 1)*2" if count < 1000 else "sum(exp(x)*x*2)"
+    program, leaves = programs(expression, {"x": drawn((count,), "int64")})
+    made, steps, ended = native(program), 0, threading.Event()
+
+    def other() -> None:
+        nonlocal steps
+        while not ended.is_set():
+            steps += 1
+            time.sleep(0)
+
+    usual = sys.getswitchinterval()
+    thread = threading.Thread(target=other)
+    thread.start()
+    try:
+        # Nobody has to give it up.
+        sys.setswitchinterval(1000)
+        before = steps
+        for _ in range(500):
+            made.once(leaves)
+        done = steps - before
+    finally:
+        sys.setswitchinterval(usual)
+        ended.set()
+        thread.join()
+    assert (done == 0) is held
 
 
 @pytest.mark.parametrize("limit", [None, 10**9])

@@ -15,7 +15,7 @@ from gradcli.engine.native.call import loaded
 from gradcli.engine.native.choice import MOST_KEPT
 from gradcli.engine.native.processor import MachineCode
 from gradcli.engine.native.whole import NativePart, WholeRequest
-from gradcli.engine.plan.program import Program, WholeStep
+from gradcli.engine.plan.program import Program, WholeStep, work_of
 from gradcli.machine.limits import MEMORY_LIMIT
 
 # Bytes of a line of the cache, which arrays begin with.
@@ -30,9 +30,9 @@ _LITTLE = 1 << 18
 
 _ONCE: list[Any] = [None, ctypes.c_void_p, ctypes.c_void_p]
 _MANY: list[Any] = [None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 3]
-# A short call takes less time than to give up the interpreter's lock and get it back. With arrays of fewer bytes it is
-# over in some tens of microseconds.
-_SHORT = 1 << 16
+# A short call takes less time than to give up the interpreter's lock and get it back: one with arrays of fewer bytes,
+# and with less to compute, in elements of the cheapest operations. Pairs of little may be much.
+_SHORT, _QUICK = 1 << 16, 1 << 17
 
 
 class _Functions(NamedTuple):
@@ -46,8 +46,8 @@ class _Functions(NamedTuple):
 @lru_cache(maxsize=512)
 def _functions(text: str, short: bool) -> _Functions:
     code, _ = loaded(text)
-    kind = ctypes.PYFUNCTYPE if short else ctypes.CFUNCTYPE
-    return _Functions(kind(*_ONCE)(code.address("k")), kind(*_MANY)(code.address("many")), code)
+    once = ctypes.PYFUNCTYPE(*_ONCE) if short else ctypes.CFUNCTYPE(*_ONCE)
+    return _Functions(once(code.address("k")), ctypes.CFUNCTYPE(*_MANY)(code.address("many")), code)
 
 
 class NativeCall(NamedTuple):
@@ -113,7 +113,8 @@ class ArrayLayout:
         assert part.function is not None
         starts = [self.starts.get(slot, 0) for slot in part.function.arrays]
         table = np.array([*starts, *part.function.numbers], np.int64)
-        return NativeCall(_functions(part.text, part.function.bytes < _SHORT), table, number, part)
+        short = part.function.bytes < _SHORT and sum(work_of(step.node) for step in part.covers) < _QUICK
+        return NativeCall(_functions(part.text, short), table, number, part)
 
 
 class KeptMemory:
