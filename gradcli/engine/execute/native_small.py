@@ -71,8 +71,8 @@ def _in_turn(layout: ArrayLayout) -> Compute:
         memory = store.take()
         for k, view in memory.inputs:
             memory.show(k, view, leaves[k])
-        arrays: dict[int, Any] = {**dict(enumerate(leaves)), **layout.fixed}
-        written = dict(memory.fresh())
+        # Those that functions write are there before they do.
+        arrays = {**memory.views, **dict(enumerate(leaves)), **layout.fixed, **dict(memory.fresh())}
 
         def array(number: int) -> Any:
             found = arrays[source.get(number, number)]
@@ -81,9 +81,6 @@ def _in_turn(layout: ArrayLayout) -> Compute:
         for call in layout.calls:
             if isinstance(call, NativeCall):
                 call.functions.once(memory.address, memory.tables[call.number])
-                assert call.part.group is not None
-                outs = call.part.group.outs
-                arrays.update((slot, written[slot] if slot in written else memory.views[slot]) for slot in outs)
                 for check in call.part.checks:
                     look(check, array(check.slot), [covered.node for covered in call.part.covers])
                 continue
