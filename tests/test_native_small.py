@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc as collector
+import itertools
 import json
 import math
 import mmap
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.execute import native_memory
 from gradcli.engine.execute.closure import Computing, bound
 from gradcli.engine.execute.native_memory import KeptMemory
 from gradcli.engine.execute.native_small import natively
@@ -347,6 +349,32 @@ def test_nothing_beyond_a_page_is_read(dtype: str) -> None:
         k = at_the_end_of_memory(given, before)
         k[...] = given
         assert [array.tobytes() for array in made.once([*leaves[:place], k, *leaves[place + 1 :]])] == expected
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nothing_is_written_behind_an_array(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies between two arrays stays as it is but for the padding, which no result depends on."""
+    expression = random_program(2000 + seed)
+    program, leaves = programs(expression, inputs_of(expression, seed))
+    made = natively(program, fixed(program))
+    if made is None:
+        pytest.skip("left to NumPy")
+    expected = [array.tobytes() for array in made.once(leaves)]
+    between: list[tuple[np.ndarray, int]] = []
+
+    class Watched(KeptMemory):
+        def __init__(self, layout: Any) -> None:
+            super().__init__(layout)
+            starts = [*sorted((at, layout.nodes[n].nbytes) for n, at in layout.starts.items()), (layout.bytes, 0)]
+            for (at, size), (following, _) in itertools.pairwise(starts):
+                between.append((self.data[at + size : following], layout.padding))
+                between[-1][0][:] = 0xAB
+
+    # So that there is something between them.
+    monkeypatch.setattr(native_memory, "_LINE", 1 << 12)
+    monkeypatch.setattr(native_memory, "KeptMemory", Watched)
+    assert [array.tobytes() for array in native(program).once(leaves)] == expected
+    assert between and all((gap[padding:] == 0xAB).all() for gap, padding in between)
 
 
 def test_large_results_stay_what_they_are() -> None:
