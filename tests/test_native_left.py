@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradcli.engine.execute.run import known_value, op_by_op, run
-from gradcli.engine.native.choice import ENGINE, chosen
+from gradcli.engine.native.choice import ENGINE, chosen, chosen_lines
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.passes import Cut
 from gradcli.engine.plan.planner import plan
@@ -39,7 +39,9 @@ def left(program: Program) -> list[str]:
         step.node.op.name
         for stage in program.stages
         for step in stage.whole
-        if max(node.size for node in (step.node, *step.node.inputs)) > SMALL and not step.node.op.blocking.view
+        if max(node.size for node in (step.node, *step.node.inputs)) > SMALL
+        and not step.node.op.blocking.view
+        and chosen_lines(program, step) is None
     ]
     for one in [chosen(program, one) for stage in program.stages for one in stage.passes]:
         steps = [step for step in one.steps if not isinstance(step, Cut | NativeStep)]
@@ -175,6 +177,7 @@ NOTHING_LEFT = [
     *["sum(index_select(F, 0, i)*t.unsqueeze(1))", "sum(E[j]**3)", "sum((L*2)[l] > 0)", "mean((L[l] - y)**2)"],
     *["sum(X.detach()[:, k]*Y[:, :7])", "sum(N.detach()[:, k]**2)", "sum(softmax(X, 1).detach()[:, k])"],
     "sum(S[i % 5]**2)",
+    *["sum(index_add(F, 0, i % 50, F[i])**2)", "sum(scatter_add(exp(L), 0, l % 70, x)**2)", "sum(N[i]**2)"],
     # Cut along another dimension than the first.
     "Z*3",
     "sum(Z*t)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.engine.execute.bounds import memory_of
-from gradcli.engine.native.choice import chosen, is_small_native
+from gradcli.engine.native.choice import chosen, chosen_lines, is_small_native
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.passes import Cut, Pass, Step, Sum
 from gradcli.engine.plan.program import Program, WholeStep
@@ -59,7 +59,7 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
     named = labels(program, roots)
     lines = []
     parts = native_parts(program)
-    native = {step.out for part in parts for step in part.covers}
+    native = native_steps(program, parts)
     if parts:
         several = f"{len(parts)} native functions" if len(parts) > 1 else "one native function"
         lines.append(f"little to compute: {several}" + ("" if len(native) == _steps(program) else ", and NumPy"))
@@ -163,6 +163,12 @@ def native_parts(program: Program) -> list[NativePart]:
     return functions_of(program)
 
 
+def native_steps(program: Program, parts: list[NativePart]) -> set[int]:
+    """The whole operations, by the numbers of their results, that are native: those of parts, and sums of lines."""
+    lines = {step.out for stage in program.stages for step in stage.whole if chosen_lines(program, step) is not None}
+    return lines.union(step.out for part in parts for step in part.covers)
+
+
 def _whole_line(named: Labels, step: WholeStep, native: bool) -> str:
     inputs = ", ".join(named.of(number) for number in step.inputs)
     node = step.node
@@ -191,7 +197,7 @@ def _constant(node: Node) -> str:
 def plan_json(program: Program, roots: list[str], threads: int, streamed: frozenset[int] = frozenset()) -> Any:
     """The plan as dicts and lists, for `gradcli.render.json.to_json`."""
     named = labels(program, roots)
-    native = {step.out for part in native_parts(program) for step in part.covers}
+    native = native_steps(program, native_parts(program))
     stages: list[dict[str, Any]] = []
     for stage in program.stages:
         whole = [
@@ -249,8 +255,13 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
 
 
 def native_code(program: Program) -> list[str]:
-    """The modules of the native passes, in order, or those of a small program."""
+    """The modules of native operations and passes, in order, or those of a small program."""
     if parts := native_parts(program):
         return [part.text for part in parts]
-    passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
-    return [step.text for one in passes for step in one.steps if isinstance(step, NativeStep)]
+    found = []
+    for stage in program.stages:
+        lines = [chosen_lines(program, step) for step in stage.whole]
+        found += [added.text for added in lines if added is not None]
+        passes = [chosen(program, one) for one in stage.passes]
+        found += [step.text for one in passes for step in one.steps if isinstance(step, NativeStep)]
+    return found

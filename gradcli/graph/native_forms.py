@@ -103,7 +103,7 @@ class NativeLookup(NamedTuple):
 class NativeScatter(NamedTuple):
     """The native form of the reverse, which adds elements of its first operand up at such places: `rule(node)` gives
     the dimensions of the operand instead of those of the result, of which it has a table. `steps` is its form where
-    the places are known."""
+    the places are known. Lines of whole arrays are added in the dtype of the result."""
 
     rule: Callable[[Any], tuple[Dims, Dims] | None]
     steps: NativeSteps
@@ -111,10 +111,12 @@ class NativeScatter(NamedTuple):
 
 
 class NativeAdded(NamedTuple):
-    """The native form of an operation that adds elements up at places along a dimension of its result, in their order.
+    """The native form of an operation that adds elements up at places along a dimension of its result, in their order
+    and in double precision; no place is negative.
 
     `rule(node)` gives the dimension, and the numbers of three operands: what the result starts with, None for zeros;
-    the elements; and the places, which have the dimensions of the result. Or None. `check` is that of `NativePlaces`.
+    the elements; and the places, which have the dimensions of the result, or one for each line of a whole array. Or
+    None. `check` is that of `NativePlaces`.
     """
 
     rule: Callable[[Any], tuple[int, int | None, int, int] | None]

@@ -93,8 +93,8 @@ HOMES = {
         grid_sample affine_grid pixel_shuffle pixel_unshuffle channel_shuffle
     """,
     "scatter": """
-        _last _put_along scatter scatter_add index_add index_copy index_fill _scatter_reduced scatter_reduce
-        index_reduce
+        _last _put_along scatter scatter_add _lines_added index_add index_copy index_fill _scatter_reduced
+        scatter_reduce index_reduce
     """,
     "sorting": """
         sort topk msort argsort kthvalue _median median _nanmedian nanmedian mode _searched searchsorted

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from gradcli.ops.batched_places import INDEXED, picked_place
 from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import call, composite, given_shape, primitive
 from gradcli.ops.formulas import places
-from gradcli.ops.kernels.picking import lines_into
+from gradcli.ops.kernels.picking import add_lines, lines_into
 from gradcli.ops.notation import spelling
 from gradcli.ops.shape import cut, embed, reshape, strides_of, unsqueeze
 
@@ -121,8 +120,6 @@ def _dims_of(item: Any) -> int:
 _SHORT = 32
 #: Sums at places are added up block by block where there are up to so many, and so many times as many terms.
 _MOST_SUMS, _LEAST = 1 << 16, 4
-#: Elements whose places are computed at once.
-_FEW = 1 << 16
 
 #: A dimension that an ellipsis passes over: not even PyTorch's `:` leaves no trace.
 _SKIP = slice(None, None, 0)
@@ -282,16 +279,11 @@ def _check_all(shape: Shape, dims: Shape, indices: tuple[Any, ...]) -> None:
 
 
 def _add_lines(g: Any, index: Any, shape: Shape, dim: int) -> Any:
-    """The same of a single index, a few lines at a time: `add.at` is fast where everything is a vector."""
+    """The same of a single index."""
     _check_places(index, shape[dim], dim)
-    rest = (*shape[:dim], *shape[dim + 1 :])
-    inner, places = math.prod(rest), index.reshape(-1, 1).astype(np.int64) % shape[dim]
-    lines = np.moveaxis(g, range(dim, dim + index.ndim), range(index.ndim)).reshape(-1, inner)
-    out, step = np.zeros(shape[dim] * inner, g.dtype), max(1, _FEW // inner)
-    for start in range(0, len(lines), step):
-        own = slice(start, start + step)
-        np.add.at(out, (places[own] * inner + np.arange(inner)).ravel(), lines[own].ravel())
-    return np.moveaxis(out.reshape(shape[dim], *rest), 0, dim)
+    out = np.zeros((shape[dim], *shape[:dim], *shape[dim + 1 :]), g.dtype)
+    add_lines(out, index, np.moveaxis(g, range(dim, dim + index.ndim), range(index.ndim)))
+    return np.moveaxis(out, 0, dim)
 
 
 def _index_add_kernel(g: Any, *indices: Any, shape: Shape, dims: Shape) -> Any:

@@ -30,6 +30,7 @@ from gradcli.ops.gather import (
     take,
     wrapped,
 )
+from gradcli.ops.index import gather_at
 from gradcli.ops.kernels import picking
 from gradcli.ops.notation import spelling
 from gradcli.ops.reduce import recurrence_of, shifted
@@ -231,21 +232,59 @@ scatter_add = composite(
 # By a vector of indices -----------------------------------------------------------------------------------------------
 
 
+def _lines_kernel(x: Any, index: Any, source: Any) -> Any:
+    if source.size:
+        # Where slices have no elements PyTorch looks at no place.
+        picking.check_places(index, len(x), 0)
+    # Floats are added up in float64, as at places of their own.
+    total = np.array(x, np.float64 if x.dtype.kind == "f" else x.dtype, order="C")
+    picking.add_lines(total, index, source)
+    return total.astype(x.dtype, copy=False)
+
+
+def _lines_vjp(g: Node, out: Node, x: Node, index: Node, source: Node) -> tuple[Node, None, Node]:
+    back = gather_at(g, {0: index}, "IndexSelectBackward0") if source.size else call("zeros_like", source)
+    return g, None, back
+
+
+def _lines_follow(node: Node, dim: int) -> Dims | None:
+    """Slices that are longer than there are many of them are added in blocks, and need not be in memory as a whole."""
+    return (dim, None, dim) if dim and node.shape[dim] > node.inputs[1].size else None
+
+
+def _added_lines(node: Node) -> tuple[int, int | None, int, int] | None:
+    return (0, 0, 2, 1) if node.dtype.kind == "f" and node.inputs[1].size else None
+
+
+lines_added: Op = primitive(
+    "_lines_added", _lines_kernel, family="scatter", args="input, index, source", vjp=_lines_vjp,
+    grad_fn=lambda node: ("IndexAddBackward0", node.inputs[::2]), text=spelling.lines_added,
+    doc="Slices added at a list of places along the first dimension.", blocking=Blocking(_lines_follow),
+    native=NativeAdded(_added_lines, looked_at), formula=lambda c, s: c.call(s, "lines_added"),
+)
+
+
 def _by_vector(input: Any, dim: Any, index: Any, source: Any, name: str) -> tuple[Node, int, Node, Node]:
-    """The tensor, its dimension, an index of each element of the source, and the source."""
+    """The tensor, its dimension, a vector of indices, and the source."""
     x, axis, vector = _scattered(input, dim, index)
     values = as_node(source)
     if vector.ndim > 1:
         raise SizeError("{}() takes a vector of indices, got shape {}", name, vector.shape, argument="index")
     check_alike(x, values, name, "source")
+    vector = reshape(vector, (vector.size,)) if not vector.ndim else vector
     if not x.ndim:
-        return x, axis, reshape(vector, (vector.size,)), reshape(values, (values.size,))
+        return x, axis, vector, reshape(values, (values.size,))
     if not values.ndim and x.ndim == 1:
         values = reshape(values, (1,))
     rest = (*x.shape[:axis], vector.size, *x.shape[axis + 1 :])
     if values.shape != rest:
         raise SizeError("{}() needs a source of shape {}, got {}", name, rest, values.shape, argument="source")
-    return x, axis, spread(vector, axis, rest), values
+    return x, axis, vector, values
+
+
+def _of_all(x: Node, axis: int, vector: Node, values: Node) -> Node:
+    """A vector of indices as one of each element of the source."""
+    return spread(vector, axis, values.shape) if x.ndim else vector
 
 
 def spread(vector: Node, axis: int, shape: Shape) -> Node:
@@ -258,12 +297,16 @@ def _index_add(input: Any, dim: Any, index: Any, source: Any, alpha: Any) -> Nod
     factor = as_number(alpha, "alpha")
     if factor != 1:
         values = apply(scaled, values, factor if x.is_floating else int(factor))
-    return put_along(x, axis, places, values, True, "IndexAddBackward0")
+    if x.ndim < 2 or axis:
+        return put_along(x, axis, _of_all(x, axis, places, values), values, True, "IndexAddBackward0")
+    if places.op is CONSTANT and values.size:
+        picking.check_places(places.params["value"], x.shape[0], 0)
+    return make(lines_added, (x, places, values))
 
 
 def _index_copy(input: Any, dim: Any, index: Any, source: Any) -> Node:
     x, axis, places, values = _by_vector(input, dim, index, source, "index_copy")
-    return put_along(x, axis, places, values, name="IndexCopyBackward0")
+    return put_along(x, axis, _of_all(x, axis, places, values), values, name="IndexCopyBackward0")
 
 
 def _index_fill(input: Any, dim: Any, index: Any, value: Any) -> Node:
@@ -409,7 +452,7 @@ def _scatter_reduce(input: Any, dim: Any, index: Any, src: Any, reduce: Any, inc
 def _index_reduce(input: Any, dim: Any, index: Any, source: Any, reduce: Any, include_self: Any) -> Node:
     x, axis, places, values = _by_vector(input, dim, index, source, "index_reduce")
     how, include = as_choice(reduce, "reduce", tuple(_UFUNCS)), as_flag(include_self, "include_self")
-    return _reduced(x, axis, places, values, how, include, "IndexReduceBackward0")
+    return _reduced(x, axis, _of_all(x, axis, places, values), values, how, include, "IndexReduceBackward0")
 
 
 scatter_reduce = composite(

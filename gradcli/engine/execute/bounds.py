@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.engine.execute.small import SMALL
-from gradcli.engine.native.choice import choosing, chosen, compiler_memory, kept_memory
+from gradcli.engine.native.choice import choosing, chosen, chosen_lines, compiler_memory, kept_memory
 from gradcli.engine.plan.passes import Cut
-from gradcli.engine.plan.program import Program, work_of
+from gradcli.engine.plan.program import Program, WholeStep, work_of
 from gradcli.errors import GradcliError, LimitError
 from gradcli.graph.node import INPUT, Node
 from gradcli.machine.limits import HINT, HINT_OF_LIMIT, HOUR, MEMORY_LIMIT, show_bytes
@@ -36,9 +36,16 @@ def memory_of(program: Program, threads: int, streamed: frozenset[int], repeats:
     key = threads, streamed, repeats, *choosing()
     known = program.needs.get(key)
     if known is None:
-        held = program.memory(threads, streamed, partial(chosen, program)) + kept_memory(program, repeats)
+        held = program.memory(threads, streamed, partial(chosen, program), partial(_own, program, threads))
+        held += kept_memory(program, repeats)
         known = program.needs[key] = Memory(held, compiler_memory(program, repeats))
     return known
+
+
+def _own(program: Program, threads: int, step: WholeStep) -> int:
+    """The bytes that a whole operation takes beside its result, as far as it is native."""
+    lines = chosen_lines(program, step)
+    return 0 if lines is None else lines.memory(threads) * min(threads, lines.ranges(threads))
 
 
 def check_memory(

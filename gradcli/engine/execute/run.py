@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy as np
 from gradcli.engine.execute.closure import Compute
 from gradcli.engine.execute.small import SMALL, computing
 from gradcli.engine.execute.threads import check_num_threads, get_num_threads
-from gradcli.engine.native.choice import chosen, get_engine
+from gradcli.engine.native.choice import chosen, chosen_lines, get_engine
 from gradcli.engine.plan.planner import plan
-from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Stage
+from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Stage, WholeStep
 from gradcli.engine.simplify import wanted_results
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single
@@ -93,7 +94,7 @@ def run(
     conditions = list(program.conditions or ())
     with np.errstate(all="ignore"):
         for stage in program.stages:
-            if not _run_stage(program, stage, values, streams, told, conditions, runner or threaded(count)):
+            if not _run_stage(program, stage, values, streams, told, conditions, runner or threaded(count), count):
                 for sink in (sinks or {}).values():
                     if hasattr(sink, "restart"):
                         sink.restart()
@@ -235,10 +236,11 @@ def _run_stage(
     told: _Told,
     conditions: list[tuple[int, Condition]],
     runner: Runner,
+    threads: int,
 ) -> bool:
     """Run a stage; False when a condition of the program does not hold."""
     for step in stage.whole:
-        values[step.out] = compute(step.node, [_held(values, k) for k in step.inputs])
+        values[step.out] = _whole(program, step, [_held(values, k) for k in step.inputs], threads)
         told.add(step.node.nbytes)
     if not _hold(values, conditions):
         return False
@@ -251,6 +253,16 @@ def _run_stage(
     for number in stage.done:
         values[number] = None
     return fine
+
+
+def _whole(program: Program, step: WholeStep, inputs: list[Any], threads: int) -> Any:
+    """The result of an operation on whole arrays."""
+    lines = chosen_lines(program, step)
+    if lines is None:
+        return compute(step.node, inputs)
+    from gradcli.engine.execute.run_lines import run_lines
+
+    return compute(step.node, inputs, partial(run_lines, lines, threads, _memory))
 
 
 def _hold(values: list[Any], conditions: list[tuple[int, Condition]]) -> bool:
@@ -299,11 +311,13 @@ def _result(program: Program, k: int, values: list[Any]) -> Any:
     return array if array.shape == shape else array.reshape(shape)
 
 
-def compute(node: Node, inputs: list[Any], **more: Any) -> Any:
-    """One operation on whole arrays; what its kernel refuses is reported at the node's place in the source."""
-    assert node.op.kernel is not None
+def compute(node: Node, inputs: list[Any], kernel: Callable[..., Any] | None = None, **more: Any) -> Any:
+    """One operation on whole arrays, by its kernel or another one; what that refuses is reported at the node's place in
+    the source."""
+    kernel = kernel or node.op.kernel
+    assert kernel is not None
     try:
-        result = node.op.kernel(*inputs, **node.params, **more)
+        result = kernel(*inputs, **node.params, **more)
         return result if node.op.results else np.asarray(result)
     except GradcliError as error:
         if error.span is None:
@@ -339,7 +353,7 @@ def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list
         for node in order:
             if node in ready:
                 continue
-            more = {"wanted": wanted[node]} if node in wanted else {}
+            more: dict[str, Any] = {"wanted": wanted[node]} if node in wanted else {}
             ready[node] = compute(node, [ready[child] for child in node.inputs], **more)
             for child in node.inputs:
                 uses[child] -= 1

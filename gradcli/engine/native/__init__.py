@@ -9,6 +9,6 @@ vectors and back), `row_tables` (sums at places of a row), `along_rows` (what ca
 function, `rows_across`, `running_lines`, `columns_across`, `folded_columns`, `rows_looped` and `panels`, with
 `products` (of matrices), `separate_products` (of those that each item has of its own), `ways`, which lists them, and
 `fuse`, which chooses among them. `step` is what the runner of blocks meets; `call` binds it to arrays, keeps machine
-code and calls it; `whole_lowering`, `whole_function` and `whole` do all this for a small request as a whole.
-`processor` makes machine code and is alone in knowing llvmlite.
+code and calls it; `added_lines` adds lines of whole arrays up; `whole_lowering`, `whole_function` and `whole` do all
+this for a small request as a whole. `processor` makes machine code and is alone in knowing llvmlite.
 """

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from gradcli.engine.plan.program import walked
 from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
+from gradcli.graph.native_forms import NativeAdded, NativeScatter
 from gradcli.machine.limits import MEMORY_LIMIT
 
 if TYPE_CHECKING:
+    from gradcli.engine.native.added_lines import AddedLines
     from gradcli.engine.plan.passes import Pass
-    from gradcli.engine.plan.program import Program
+    from gradcli.engine.plan.program import Program, WholeStep
 
 #: "auto" is native code where llvmlite is installed; None is what GRADCLI_ENGINE says, or else "auto".
 ENGINE: ContextVar[str | None] = ContextVar("gradcli_engine", default=None)
@@ -25,6 +28,8 @@ WORTH_COMPILING = 1 << 26
 WORTH_BESIDE = 1 << 24
 #: The same for small requests, in calls of NumPy over all runs that are to come.
 WORTH_CALLS = 1 << 18
+# What NumPy takes to add an element up at its place, in elements of the cheapest operations.
+_ADDING = 18.0
 #: Bytes that LLVM takes in a process that has made code with it, most of them pages of its own library.
 COMPILER = 90_000_000
 #: Bytes that the native functions of a small request may keep from run to run: one that needs more is left to NumPy.
@@ -82,21 +87,21 @@ def why_not() -> str | None:
     return missing()
 
 
-def _is_native(program: Program, one: Pass) -> bool:
-    """Whether a pass is computed natively: one that has much to compute, or some beside one that has much.
+def _is_native(program: Program, work: float) -> bool:
+    """Whether a pass of so much work is computed natively: if it has much to compute, or some beside one that has much.
 
     Without llvmlite NumPy computes all, whatever is asked for.
     """
     engine = _computing()
     if engine == "auto":
         enough = WORTH_BESIDE if program.largest >= WORTH_COMPILING else WORTH_COMPILING
-        return one.work >= enough and why_not() is None
+        return work >= enough and why_not() is None
     return engine == "native" and why_not() is None
 
 
 def chosen(program: Program, one: Pass) -> Pass:
     """The pass as the chosen engine runs it: with native steps for all that has a native form, or as it is."""
-    if not _is_native(program, one):
+    if not _is_native(program, one.work):
         return one
     known = program.native.get(id(one))
     if known is None:
@@ -106,13 +111,26 @@ def chosen(program: Program, one: Pass) -> Pass:
     return known
 
 
+def chosen_lines(program: Program, step: WholeStep) -> AddedLines | None:
+    """What adds lines up natively instead of an operation on whole arrays; None of others."""
+    node = step.node
+    if not isinstance(node.op.native, NativeAdded | NativeScatter) or not _is_native(program, _ADDING * walked(node)):
+        return None
+    if step.out not in program.lines:
+        from gradcli.engine.native.added_lines import added_lines
+
+        program.lines[step.out] = added_lines(node)
+    return program.lines[step.out]
+
+
 def compiler_memory(program: Program, repeats: float = 0) -> int:
     """Bytes that the compiler takes of this program's passes, or of a small one that will be run so often; it is none
     of the part of memory that one of several requests has."""
     if _SETTLED.get():
         return 0
     passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
-    return COMPILER if any(one.fused for one in passes) or is_small_native(program, repeats) else 0
+    lines = any(chosen_lines(program, step) for stage in program.stages for step in stage.whole)
+    return COMPILER if lines or any(one.fused for one in passes) or is_small_native(program, repeats) else 0
 
 
 def kept_memory(program: Program, repeats: float = 0) -> int:

@@ -92,6 +92,8 @@ class Program:
     functions: dict[str, Callable[[Sequence[Any]], list[Any]] | None] = field(default_factory=dict)
     #: The passes with native steps, by the passes that they were; made when they are first run so.
     native: dict[int, Pass] = field(default_factory=dict)
+    #: What adds lines up natively, by the number of the result, None for NumPy; made when it is first asked for.
+    lines: dict[int, Any] = field(default_factory=dict)
     #: How much memory it needs, by what that depends on.
     needs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
@@ -129,11 +131,15 @@ class Program:
         return {number for number in numbers if number < len(self.leaves)}
 
     def memory(
-        self, threads: int, streamed: frozenset[int] = frozenset(), chosen: Callable[[Pass], Pass] = lambda one: one
+        self,
+        threads: int,
+        streamed: frozenset[int] = frozenset(),
+        chosen: Callable[[Pass], Pass] = lambda one: one,
+        own: Callable[[WholeStep], int] = lambda step: 0,
     ) -> int:
         """The most bytes held at once, beside the leaves: results, what is kept between stages, scratch buffers.
 
-        `chosen` gives a pass as it is run.
+        `chosen` gives a pass as it is run, `own` the bytes of a whole operation beside its result.
         """
         held = most = 0
         alive: dict[int, int] = {}
@@ -145,6 +151,7 @@ class Program:
                     # It is a part of what its operation gave, and may outlive the rest.
                     alive[step.inputs[0]] -= step.node.nbytes
                     held -= step.node.nbytes
+                most = max(most, held + own(step))
             for one in map(chosen, stage.passes):
                 for write in one.writes:
                     if write.value not in alive and write.value not in self.borrowed and write.value not in streamed:

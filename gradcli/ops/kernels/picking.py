@@ -148,6 +148,19 @@ def added_along(out: Any, start: Any, index: Any, values: Any, dim: int) -> bool
     return True
 
 
+def add_lines(total: Any, index: Any, lines: Any) -> None:
+    """Add lines up at places along the first dimension of what lies in one piece, one after the other; negative places
+    count from the end, and all of them must be there. The lines have the dimensions of the index in the place of it."""
+    inner = math.prod(total.shape[1:])
+    places = index.reshape(-1, 1).astype(np.int64) % max(1, len(total)) * inner
+    sums, terms = total.reshape(-1), lines.reshape(len(places), inner)
+    behind, step = np.arange(inner), max(1, _PIECE // max(1, inner))
+    for first in range(0, len(places) if inner else 0, step):
+        own = slice(first, first + step)
+        # Of vectors of one dtype `add.at` is fast.
+        np.add.at(sums, (places[own] + behind).ravel(), terms[own].ravel().astype(total.dtype, copy=False))
+
+
 def placed(g: Any, index: Any, shape: tuple[int, ...], dim: int) -> Any:
     """Zeros with each element added at its index."""
     out = np.empty(shape, g.dtype)

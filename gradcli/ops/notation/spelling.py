@@ -263,6 +263,12 @@ def put(w: Any, c: Any) -> Any:
     return w.forms.call(name, [x, w.literal(c.params["dim"]), index, source], c.kind)
 
 
+def lines_added(w: Any, c: Any) -> Any:
+    """index_add(x, 0, index, source)."""
+    x, index, source = c.args
+    return w.forms.call("index_add", [x, w.literal(0), index, source], c.kind)
+
+
 def last(w: Any, c: Any) -> Any:
     """Whether a number that is put at each index stays there: gather(scatter(0, dim, index, 0, 1, …), dim, index)."""
     f, dim, (index,) = w.forms, c.params["dim"], c.args
