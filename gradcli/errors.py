@@ -159,6 +159,9 @@ class WorkError(GradcliError):
 class LimitError(GradcliError):
     """More memory is needed than may be used."""
 
+    #: Whether most of it is for a result, which need not be held where it is written to a file.
+    for_result = False
+
 
 class UnknownNameError(GradcliError):
     """A name in an expression that stands for nothing."""

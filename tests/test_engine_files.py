@@ -213,7 +213,7 @@ def test_a_file_that_is_the_value_is_not_read_whole(monkeypatch: pytest.MonkeyPa
 def test_what_does_not_fit_is_refused_before_it_is_read() -> None:
     sparse("x.npy", (100_000_000,))
     sparse("huge.npy", (10**12,))
-    hint = "hint: write large results to files with -o; --memory-limit sets another limit\n"
+    hint = "hint: --memory-limit sets another limit\n"
     for words, report in [
         (
             # A compiler's memory would count as well.

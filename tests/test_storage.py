@@ -112,6 +112,13 @@ def test_missing_file_names_its_neighbour() -> None:
     assert failure(lambda: read_header("none.npz:key")).startswith("cannot read none.npz:key")
 
 
+def test_a_link_to_nothing_is_not_its_own_neighbour() -> None:
+    os.symlink("gone.npy", "link.npy")
+    assert failure(lambda: load("link.npy")) == (
+        "cannot read link.npy: No such file or directory\nhint: it is a link to gone.npy, which does not exist"
+    )
+
+
 def test_unreadable_files() -> None:
     os.mkdir("d.npy")
     Path("file").write_bytes(b"")

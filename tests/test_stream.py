@@ -272,6 +272,9 @@ def test_too_much_memory_for_one_record(stream: Any) -> None:
     done = stream("sum(ones(1000, x.numel()))*x[0]", "--memory-limit", "1MB", stdin=text([1], [1.0] * 1000, [2]))
     assert [row.get("value") for row in rows(done)] == [1000.0, None, 2000.0]
     assert "1 MB of memory may be used" in rows(done)[1]["error"]["message"]
+    # Not even for a large answer, as `eval` does: nothing of a stream goes to files.
+    done = stream("x + x[:, None]", "--memory-limit", "1MB", stdin=text([1.0] * 1000))
+    assert rows(done)[0]["error"]["hint"] == "--memory-limit sets another limit"
 
 
 def test_a_line_that_is_too_long() -> None:

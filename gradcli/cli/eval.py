@@ -13,7 +13,8 @@ from gradcli.cli.output_files import Outputs, Tallies
 from gradcli.cli.printing import note
 from gradcli.cli.progress import ProgressLine, cluster_at, progress_line
 from gradcli.cli.shown import FORMATS, Shown
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, LimitError
+from gradcli.machine.limits import HINT_OF_LIMIT
 
 if TYPE_CHECKING:
     from gradcli.cluster import Dealer
@@ -131,7 +132,12 @@ def _evaluate(
 
             compiled = Compiled(request, request.files(inputs, vector), roots=roots, streamed=frozenset(sinks))
             with _runner(asked, compiled, {**inputs, VECTOR: vector}, frozenset(sinks)) as runner:
-                found = compiled.run(inputs, vector, sinks=sinks, progress=line, runner=runner)
+                try:
+                    found = compiled.run(inputs, vector, sinks=sinks, progress=line, runner=runner)
+                except LimitError as error:
+                    if error.for_result:
+                        error.hint = f"write large results to files with -o; {HINT_OF_LIMIT}"
+                    raise
             computed.update(zip(names, found, strict=True))
         filed = [value.name for value in asked.values if value.path is not None]
         silent = targets or request.derivatives or asked.wanted is not None

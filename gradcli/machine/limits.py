@@ -23,7 +23,6 @@ MISSING_AS_NAN: ContextVar[bool] = ContextVar("gradcli_missing_as_nan", default=
 TELL: ContextVar[Callable[[str], None] | None] = ContextVar("gradcli_tell", default=None)
 
 #: What may be done about it where too much is needed.
-HINT = "write large results to files with -o; --memory-limit sets another limit"
 HINT_OF_LIMIT = "--memory-limit sets another limit"
 
 

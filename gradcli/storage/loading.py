@@ -35,13 +35,21 @@ def open_file(path: str) -> io.BufferedReader:
     try:
         return open(path, "rb")
     except FileNotFoundError as error:
-        raise WorkError(f"cannot read {shown(path)}: {error.strerror}", hint=_neighbour(path)) from None
+        hint = _nowhere(path) or _neighbour(path)
+        raise WorkError(f"cannot read {shown(path)}: {error.strerror}", hint=hint) from None
     except IsADirectoryError as error:
         hint = "name a file in that folder; `gradcli batch` takes all of them"
         raise WorkError(f"cannot read {shown(path)}: {error.strerror}", hint=hint) from None
     except ValueError:
         # A NUL character, or one that the file system cannot encode.
         raise WorkError(f"cannot read {shown(path)}: no file can have this name") from None
+
+
+def _nowhere(path: str) -> str | None:
+    """Where a link leads that leads to nothing: its name is right, and no other is meant."""
+    with contextlib.suppress(OSError, ValueError):
+        return f"it is a link to {shown(os.readlink(path))}, which does not exist"
+    return None
 
 
 def _neighbour(path: str) -> str | None:

@@ -16,7 +16,7 @@ from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Request
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
-from gradcli.machine.limits import HINT
+from gradcli.machine.limits import HINT_OF_LIMIT
 from gradcli.storage.file_array import in_memory
 from gradcli.walkthrough.local_formulas import formula_of
 from gradcli.walkthrough.outline import Outline, function_name
@@ -148,7 +148,7 @@ class _Teller:
             try:
                 found |= zip(roots, compiled.run(inputs, vector), strict=True)
             except GradcliError as error:
-                error.hint = _FEWER if error.hint == HINT else error.hint
+                error.hint = _FEWER if error.hint == HINT_OF_LIMIT else error.hint
                 raise
         return found
 

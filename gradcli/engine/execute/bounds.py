@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from gradcli.engine.plan.passes import Cut
 from gradcli.engine.plan.program import Program, WholeStep, work_of
 from gradcli.errors import GradcliError, LimitError
 from gradcli.graph.node import INPUT, Node
-from gradcli.machine.limits import HINT, HINT_OF_LIMIT, HOUR, MEMORY_LIMIT, show_bytes
+from gradcli.machine.limits import HINT_OF_LIMIT, HOUR, MEMORY_LIMIT, show_bytes
 
 # What is used of the free memory without being told.
 _SHARE = 0.8
@@ -72,7 +72,8 @@ def check_memory(
         message = f"{show_bytes(held)} and the compiler's {show_bytes(memory.compiler)} are needed"
         hint = "--engine numpy needs no compiler; --memory-limit sets another limit"
         raise GradcliError(f"{message}, {show_bytes(limit)} of memory may be used", hint=hint)
-    raise _too_large(made, [*inputs, _buffers(program, threads)], needed, limit)
+    results = {program.origin.get(n, n) for n in (program.values[number] for number in set(program.roots) - whole)}
+    raise _too_large(made, [*inputs, _buffers(program, threads)], results, needed, limit)
 
 
 def check_free(size: int, name: str) -> None:
@@ -141,7 +142,9 @@ def _size(array: np.ndarray) -> int:
     return array.itemsize * math.prod(lengths) if array.size else 0
 
 
-def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: int, limit: int) -> GradcliError:
+def _too_large(
+    made: Sequence[Node], others: Sequence[tuple[int, str]], results: Set[Node], needed: int, limit: int
+) -> LimitError:
     """The error that names what takes most: arrays that are made, and inputs and buffers."""
     held = sorted(made, key=lambda node: node.nbytes, reverse=True)
     parts = [*((node.nbytes, describe(node)) for node in held), *others]
@@ -154,14 +157,14 @@ def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: 
     else:
         named = " and ".join(f"{name.rstrip(',')} ({show_bytes(size)})" for size, name in parts[:2])
         message = f"this needs {show_bytes(needed)} at once, {have}; the largest parts are {named}"
-    hint = HINT
-    if name.startswith("the buffers"):
-        hint = HINT_OF_LIMIT if name.endswith("a thread") else f"fewer --threads need less; {HINT_OF_LIMIT}"
-    elif name.endswith("whole,") and size > limit:
-        hint = HINT_OF_LIMIT
-    elif held and held[0].op.repeated is not None and name == describe(held[0]):
+    hint, largest = HINT_OF_LIMIT, held[0] if held and name == describe(held[0]) else None
+    if name.startswith("the buffers") and not name.endswith("a thread"):
+        hint = f"fewer --threads need less; {HINT_OF_LIMIT}"
+    elif largest is not None and largest.op.repeated is not None:
         hint = f"fewer iterations need less, and without gradients nothing is kept; {HINT_OF_LIMIT}"
-    return LimitError(message, span=held[0].span if held else None, hint=hint)
+    error = LimitError(message, span=held[0].span if held else None, hint=hint)
+    error.for_result = largest in results
+    return error
 
 
 def describe(node: Node) -> str:
