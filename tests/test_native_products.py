@@ -179,7 +179,13 @@ def test_long_sums_are_exact_to_some_roundings(inner: int) -> None:
         assert np.abs(got / expected - 1).max() < 10 * np.finfo("f4").eps
 
 
-def test_large_matrices_are_left_to_the_blas() -> None:
-    nodes: list[Node] = [build("relu(X@A)*2", {"X": np.ones((900, 300), "f4"), "A": np.ones((300, 300), "f4")})[0]]
-    assert panels._LARGEST < 300 * 300
-    assert not any(map(_is_in_panels, _steps(plan(nodes, sizes=SIZES))))
+@pytest.mark.parametrize("sides", [(300, 300), (64, 1024), (1024, 64), (16, 2000), (5000, 4)])
+def test_large_matrices_are_left_to_the_blas(sides: tuple[int, int]) -> None:
+    """By all ways to write a function, forward and backward: loops take up to twenty times as long."""
+    assert panels._LARGEST < sides[0] * sides[1]
+    program, arrays = _planned("sum(relu(X@A)*Y)", {"X": (900, sides[0]), "A": sides, "Y": (900, sides[1])}, "float32")
+    steps = _steps(program)
+    assert any(isinstance(step, NativeStep) for step in steps)
+    covered = [covered for step in steps if isinstance(step, NativeStep) for covered in step.covers]
+    assert not any(one.node.op.family == "contraction" for one in covered)
+    _agree(program, arrays, "float32")

@@ -328,6 +328,11 @@ def is_product(item: LoopStep) -> bool:
     return item.step.node.op.family == "contraction" and bool(item.space)
 
 
+def is_large_product(item: LoopStep) -> bool:
+    """Whether it is a product with a matrix that a BLAS takes in pieces: it is many times as fast as any loop here."""
+    return is_product(item) and len(item.space) > 1 and math.prod(item.space) > _LARGEST
+
+
 def factors(shared: Callable[[int], bool], item: LoopStep, lanes: int) -> tuple[ProductOperand, ProductOperand]:
     """The two operands: that whose elements are taken one by one, and that which is taken in vectors."""
     (x, first), (y, second) = item.operands

@@ -56,9 +56,13 @@ def _are_many(reader: Lowering, groups: Groups) -> bool:
 
 def _is_looped(reader: Lowering, item: LoopStep) -> bool:
     """Whether vectors for all of a row's places fit the cache."""
-    if item.adds:
+    if item.adds or panels.is_large_product(item):
         return False
     return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or item.scatters or kept_size(item) <= _MOST_KEPT)
+
+
+def _is_across(reader: Lowering, item: LoopStep) -> bool:
+    return suits(reader, item) and not panels.is_large_product(item)
 
 
 def _widest(reader: Lowering, item: LoopStep) -> int:
@@ -82,7 +86,7 @@ WAYS = (
     Way(RowsLooped, _is_alike, _are_many),
     Way(RowsAcross, _is_short, unrolled=True),
     Way(RunningLines, takes_running, lambda reader, groups: all(alike(reader, group) for group in groups)),
-    Way(ColumnsAcross, suits),
+    Way(ColumnsAcross, _is_across),
     Way(RowsLooped, _is_looped),
     Way(FoldedColumns, takes_folded),
 )
