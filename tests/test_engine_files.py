@@ -40,7 +40,7 @@ def everything_is_large(monkeypatch: pytest.MonkeyPatch, in_blocks: None) -> Non
 # The same bits --------------------------------------------------------------------------------------------------------
 
 # Rows that are no multiple of any block, long and short ones, one dimension and three.
-SHAPES = {"x": (150_007,), "X": (20_011, 9), "Y": (307, 1_009), "T": (31, 71, 53)}
+SHAPES = {"x": (150_007,), "X": (20_011, 9), "Y": (307, 1_009), "T": (31, 71, 53), "A": (6, 71, 133)}
 EXPRESSIONS = {
     "mean(2*(3*x + 7)**2)": "x",
     "x*sum(exp(x)) + 1": "x",
@@ -52,6 +52,7 @@ EXPRESSIONS = {
     "relu(Y @ Y.T)": "Y",
     "sum(T**2, (0, 2)) + 1": "T",
     "T.permute(2, 0, 1) + 1": "T",
+    "softmax(A*2, 2) + sum(A)": "A",
     "cumsum(x, 0)*x": "x",
     # Of what is kept between passes nothing may end up in the file of a result of the same shape.
     "p = exp(Y); sort(p, 0)[0]*p": "Y",

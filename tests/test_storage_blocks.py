@@ -461,10 +461,11 @@ SIDES = st.lists(st.integers(0, 13), min_size=0, max_size=4).map(tuple)
 def test_edges_keep_what_is_printed(shape: tuple[int, ...], ends: int, threshold: int, data: st.DataObject) -> None:
     array = np.arange(1, np.prod(shape, dtype=int) + 1, dtype=np.float64).reshape(shape)
     axis = data.draw(st.integers(0, max(0, array.ndim - 1)))
-    as_flat = data.draw(st.booleans())
+    merged = data.draw(st.integers(0, array.ndim))
     edges = Edges(shape, array.dtype, ends, threshold)
-    sink, source = (edges.flat(), array.reshape(-1)) if as_flat else (edges, array)
-    axis = 0 if as_flat else axis
+    source = array.reshape((-1, *shape[merged:])) if merged and array.size else array
+    sink = edges.view(source.shape)
+    axis = min(axis, max(0, source.ndim - 1))
     length = source.shape[axis] if source.ndim else 1
     wanted = set(np.asarray(sink.indices(axis)).tolist())
     for start, stop in data.draw(st.permutations(cuts(data.draw, length))):
@@ -501,13 +502,17 @@ def test_edges_know_what_they_do_not_have() -> None:
         with pytest.raises(ValueError):
             edges.write(axis, start, block)
     with pytest.raises(ValueError):
-        edges.flat().write(0, 0, np.zeros((2, 2), np.float32))
+        edges.view((edges.size,)).write(0, 0, np.zeros((2, 2), np.float32))
+    for other in ((100, 3000, 1), (3000, 100), (299_999,)):
+        with pytest.raises(ValueError, match="has no view of shape"):
+            edges.view(other)
+    assert Edges((1, 1), np.dtype("float32")).view(()).kept.shape == ()
 
 
 def test_edges_of_the_largest_shapes_take_no_memory() -> None:
     edges = Edges((10**6, 10**6, 10**6), np.dtype("float64"))
     assert edges.size == 10**18 and edges[0, 0, :3].tolist() == [0, 0, 0]
-    edges.flat().write(0, 10**18 - 3, np.array([1.0, 2.0, 3.0]))
+    edges.view((edges.size,)).write(0, 10**18 - 3, np.array([1.0, 2.0, 3.0]))
     assert edges[-1, -1, -3:].tolist() == [1, 2, 3]
     empty = Edges((0, 10**9), np.dtype("float32"))
     assert empty.indices(1).size == 0

@@ -97,8 +97,8 @@ class Several:
         self.shape: tuple[int, ...] = sinks[0].shape
         self.dtype = sinks[0].dtype
 
-    def flat(self) -> Several:
-        return Several([sink.flat() for sink in self.sinks], self.tally)
+    def view(self, shape: tuple[int, ...]) -> Several:
+        return Several([sink.view(shape) for sink in self.sinks], self.tally)
 
     def write(self, axis: int, start: int, block: np.ndarray) -> None:
         if self.tally is not None:

@@ -54,7 +54,8 @@ class Blocking(NamedTuple):
     """What the planner knows of an operation.
 
     `view` marks results that are another look at the memory of their first operand. `lower` writes the operation
-    with simpler ones, for a planner that can cut those but not this one.
+    with simpler ones, for a planner that can cut those but not this one. `merged(node, inputs)` writes it for operands
+    whose first two dimensions have become one, or gives None.
     """
 
     follow: Follow
@@ -62,6 +63,7 @@ class Blocking(NamedTuple):
     accumulate: Accumulate | None = None
     lower: Callable[[Any], Any] | None = None
     view: bool = False
+    merged: Callable[[Any, Any], Any] | None = None
 
 
 def nowhere(node: Any, dim: int) -> Dims | None:

@@ -19,7 +19,7 @@ from gradcli.ops.elementwise import eq, where
 from gradcli.ops.family import call, composite, floats
 from gradcli.ops.matmul import common, matmul, mm
 from gradcli.ops.one_step import one_step
-from gradcli.ops.reduce import all_
+from gradcli.ops.reduce import all_, amax
 from gradcli.ops.shape import expand, reshape, t, transpose, unsqueeze, view
 
 # Linear maps ----------------------------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ bilinear = composite(
 
 def _safe_softmax(scores: Node) -> Node:
     """The softmax along the last dimension, zero for rows that are wholly masked."""
-    nothing = all_(eq(scores, -math.inf), [-1], True)
+    nothing = eq(amax(scores, [-1], True), -math.inf) if scores.shape[-1] else all_(scores, [-1], True)
     chances = call("softmax", where(nothing, 0.0, scores), -1)
     return one_step("SafeSoftmaxBackward0", where(nothing, 0.0, chances), scores)
 

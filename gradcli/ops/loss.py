@@ -611,6 +611,11 @@ def _layer_norm_follow(node: Node, dim: int) -> Dims | None:
     return (dim, *(None for _ in node.inputs[1:])) if dim < inner else None
 
 
+def _layer_norm_of_merged(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    fits = node.ndim - node.params["dims"] >= 2 and inputs[1:] == node.inputs[1:]
+    return make(layer_norm, inputs, node.params) if fits else None
+
+
 def _layer_norm_grad_fn(node: Node) -> tuple[str, tuple[Node | None, ...]]:
     x, *rest = node.inputs
     return "NativeLayerNormBackward0", (x, *(rest.pop(0) if node.params[f] else None for f in ("scaled", "shifted")))
@@ -626,7 +631,7 @@ layer_norm = primitive(
     "layer_norm", _layer_norm_kernel, family="loss", args="input, normalized_shape, weight=None, bias=None, eps=1e-5",
     build=_layer_norm, vjp=_layer_norm_vjp, grad_fn=_layer_norm_grad_fn,
     doc="The last dimensions normalized to mean 0 and variance 1, then scaled and shifted.",
-    blocking=Blocking(_layer_norm_follow), native=NativeSteps(_layer_norm_steps),
+    blocking=Blocking(_layer_norm_follow, merged=_layer_norm_of_merged), native=NativeSteps(_layer_norm_steps),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),
     text=_layer_norm_text, example=("layer_norm(input, input.shape)", "input:1"), words=("layernormalization",),
 )

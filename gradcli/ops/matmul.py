@@ -88,7 +88,7 @@ def _contracted_dims(node: Node) -> list[Dims]:
 
 def _primitive(
     name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str, accumulate: Accumulate,
-    lower: Any = None, **row: Any,
+    lower: Any = None, merged: Any = None, **row: Any,
 ) -> Op:
     """A product of operands with fixed numbers of dimensions, contracting the last of one with one of the other."""
     plural = {
@@ -112,7 +112,7 @@ def _primitive(
     op: Op = primitive(
         name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, batching=MATRIX_PRODUCT,
         build=lambda a, b: make(op, tuple(common((a, b), f"{name}()")), {}),
-        blocking=Blocking(_product_follow, _contracted_dims, accumulate, lower),
+        blocking=Blocking(_product_follow, _contracted_dims, accumulate, lower, merged=merged),
         into=(lambda out, a, b: np.matmul(a, b, out=out)) if ndims[0] > 1 else None,
         cost=lambda node: max(1.0, node.inputs[0].shape[-1] / 8), **row,
     )
@@ -181,7 +181,7 @@ gmm: Op = _primitive(
     "_gmm", np.matmul, ("grid of matrices", "grid of matrices"),
     lambda g, out, a, b: _needed((a, b), lambda: gmm(g, _flipped(b)), lambda: gmm(_flipped(a), g)),
     "Products of two grids of matrices.", "input, mat2", PRODUCT, native=((0, 1, 2, -1), (0, 1, -1, 3)),
-    simplify=matrix_products.product_of_equals,
+    simplify=matrix_products.product_of_equals, merged=lambda node, inputs: make(bmm, inputs, {}),
 )
 
 

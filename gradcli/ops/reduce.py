@@ -342,7 +342,7 @@ def _extreme_of(name: str, accumulate: Accumulate, ufunc: Any, word: str) -> Op:
     return reduction(
         name, _extreme(ufunc), nonempty=True, vjp=_share_extreme, accumulate=accumulate,
         doc=f"{word}; equal elements share the gradient evenly.", textbook=_extreme_textbook, latex=f"\\{name[1:]}",
-        numpy=name, cost=1.0,
+        numpy=name, cost=1.0, simplify=sums_and_means.extreme_of_chosen,
     )
 
 

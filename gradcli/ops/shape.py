@@ -230,13 +230,20 @@ def inverse_permutation(dims: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(dims)), key=lambda k: dims[k]))
 
 
+def _permute_merged(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    """For two dimensions that stay where they are."""
+    first, second, *rest = node.params["dims"]
+    dims = (0, *(dim - 1 for dim in rest))
+    return make(permute, inputs, {**node.params, "dims": dims}) if (first, second) == (0, 1) else None
+
+
 permute = primitive(
     "permute", lambda x, dims, name: x.transpose(dims),
     lambda inputs, params: (tuple(inputs[0].shape[d] for d in params["dims"]), inputs[0].dtype), family="shape",
     args="input, *dims", build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs),
     layout=_permute_layout, doc="The dimensions in another order.",
     vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),), batching=batching.PERMUTED,
-    blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
+    blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True, merged=_permute_merged),
     native=NativeView(lambda node: ([(dim, 0, 1) for dim in node.params["dims"]], [])),
     formula=reshapes.permuted, example=("permute(input, 1, 0)", "input:2"), numpy=".transpose", simplify=shapes.permute,
     words=("permutedims",),

@@ -55,12 +55,17 @@ class Edges:
                 raise IndexError(f"of a dimension of {n} only the first and last {end} are kept, not {start}:{stop}")
         return self.kept[tuple(kept)].reshape(shape)
 
-    def flat(self) -> Edges:
-        """The same elements, to be picked from blocks of the array as one of a single dimension."""
-        flat = copy.copy(self)
-        flat.shape, flat.ndim = (self.size,), 1
+    def view(self, shape: Shape) -> Edges:
+        """The same elements, to be picked from blocks of the array whose first dimensions have become one."""
+        merged = len(self.shape) - max(0, len(shape) - 1)
+        first, rest = self._places[:merged], self._places[merged:]
+        if math.prod(shape) != self.size or shape[1:] != self.shape[merged:]:
+            raise ValueError(f"an array of shape {self.shape} has no view of shape {shape} here")
+        view = copy.copy(self)
+        view.shape, view.ndim = shape, len(shape)
         places = np.zeros((), np.int64)
-        for n, indices in zip(self.shape, self._places, strict=True):
+        for n, indices in zip(self.shape[:merged], first, strict=True):
             places = places[..., np.newaxis] * n + indices
-        flat._places, flat.kept = [places.reshape(-1)], self.kept.reshape(-1)
-        return flat
+        view._places = [places.reshape(-1), *rest] if shape else []
+        view.kept = self.kept.reshape([len(places) for places in view._places])
+        return view

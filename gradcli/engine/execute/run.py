@@ -133,7 +133,7 @@ def _streams(program: Program, sinks: dict[int, Any]) -> dict[int, Any]:
     for k, sink in sinks.items():
         number = program.roots[k]
         shape = program.values[number].shape
-        found.setdefault(number, []).append(sink if sink.shape == shape else sink.flat())
+        found.setdefault(number, []).append(sink if sink.shape == shape else sink.view(shape))
     held = {number for k, number in enumerate(program.roots) if k not in sinks}
     for stage in program.stages:
         held.update(number for step in stage.whole for number in step.inputs)

@@ -21,7 +21,7 @@ def flatten(roots: Sequence[Node], order: Sequence[Node], small: int) -> tuple[l
         return None
     leaves = {node for node in order if node.op is INPUT or node.op is CONSTANT}
     fits = all(node.size in (1, size) and (node in leaves or _is_flat(node, size)) for node in order)
-    if not fits or not all(map(_is_packed, leaves)):
+    if not fits or not all(map(is_packed, leaves)):
         return None
     done: dict[Node, Node] = {}
     for node in order:
@@ -34,7 +34,7 @@ def flatten(roots: Sequence[Node], order: Sequence[Node], small: int) -> tuple[l
     return [done[root] for root in roots], done
 
 
-def _is_packed(leaf: Node) -> bool:
+def is_packed(leaf: Node) -> bool:
     """Whether the elements of a leaf lie one after the other in row-major order."""
     data = leaf.params.get("data", leaf.params.get("value"))
     flags = getattr(data, "flags", None)

@@ -66,18 +66,19 @@ def _planned(
     from gradcli.engine.plan.assemble import assemble
     from gradcli.engine.plan.axes import choose_axes
     from gradcli.engine.plan.flatten import flatten
+    from gradcli.engine.plan.merge import merge
     from gradcli.engine.plan.schedule import Schedule
 
     if conditions is not None:
         smaller = simplify(smaller, None, None, conditions)
         order = toposort(smaller)
-    flat = flatten(smaller, order, sizes.small)
     now = {node: node for node in order}
-    if flat is not None:
-        smaller, now = flat
+    while (found := flatten(smaller, order, sizes.small) or merge(smaller, order, sizes.small)) is not None:
+        smaller, became = found
         order = toposort(smaller)
-        for node, vector in now.items():
-            originals.setdefault(vector, originals.get(node, node))
+        for node, new in became.items():
+            originals.setdefault(new, originals.get(node, node))
+        now = {node: became[last] for node, last in now.items() if last in became}
     read = frozenset(node for node in order if originals.get(node, node) in files)
     axes = choose_axes(order, sizes.small)
     schedule = Schedule(order, axes, smaller, [smaller[k] for k in streamed], sizes.small, read)

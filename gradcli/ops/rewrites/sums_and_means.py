@@ -181,6 +181,19 @@ def _factors(x: Node) -> tuple[float, list[Node], list[Node]] | None:
     return (number, above, below) if steps else None
 
 
+def extreme_of_chosen(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
+    """`amax(where(c, a, x))` is `where(c, a, amax(x))` where neither `c` nor `a` vary along what is taken in."""
+    (node,) = inputs
+    if node.op.name != "where" or not params["dim"] or not node.size:
+        return None
+    chosen, one, x = node.inputs
+    if x.shape != node.shape or any(_length(same, node, dim) != 1 for same in (chosen, one) for dim in params["dim"]):
+        return None
+    result = s.call("where", chosen, one, s.build(op, (x,), {**params, "keepdim": True}))
+    shape = [n for dim, n in enumerate(result.shape) if dim not in params["dim"]]
+    return result if params["keepdim"] else s.call("view", result, shape=tuple(shape))
+
+
 def place_of_extreme(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
     """Of argmax, the place that max finds along a dimension: who asks for both gets them of one search."""
     if not params["axis_given"] or not inputs[0].ndim:
