@@ -40,7 +40,7 @@ def everything_is_large(monkeypatch: pytest.MonkeyPatch, in_blocks: None) -> Non
 # The same bits --------------------------------------------------------------------------------------------------------
 
 # Rows that are no multiple of any block, long and short ones, one dimension and three.
-SHAPES = {"x": (150_007,), "X": (20_011, 9), "Y": (307, 1_009), "T": (31, 71, 53), "A": (6, 71, 133)}
+SHAPES = {"x": (150_007,), "X": (20_011, 9), "Y": (307, 1_009), "T": (31, 71, 53), "A": (6, 101, 133)}
 EXPRESSIONS = {
     "mean(2*(3*x + 7)**2)": "x",
     "x*sum(exp(x)) + 1": "x",
