@@ -94,6 +94,15 @@ def test_what_is_no_index_is_refused(index: Any, message: str) -> None:
         gc.tensor(ARRAY)[index]
 
 
+@pytest.mark.parametrize("index", ["full((2,), 1)", "ones(2, dtype=int64)", "zeros_like(A[:2, 0].long())"])
+def test_a_filled_tensor_is_an_index(index: str) -> None:
+    expected = ARRAY[[0, 0] if "zeros" in index else [1, 1]]
+    for text in (f"A[{index}]", f"index_select(A, 0, {index})", f"A.mT[:, {index}].mT"):
+        assert gc.evaluate(text, {"A": ARRAY}).value.tolist() == expected.tolist()
+    with pytest.raises(gc.GradcliError, match="index 9 is out of range for dimension 0"):
+        gc.evaluate("A[full((2,), 9)]", {"A": ARRAY})
+
+
 def test_gradients_through_tuples() -> None:
     assert gc.evaluate("A[(0,1)]", {"A": ARRAY}).grads["A"].tolist() == (np.arange(12) == 1).reshape(3, 4).tolist()
     twice = gc.evaluate("sum(A[((0, 0), (1, 1))])", {"A": ARRAY}).grads["A"]

@@ -369,6 +369,21 @@ def test_places_out_of_range(expression: str) -> None:
         assert words[0] == words[1] and words[0][1] is not None
 
 
+@pytest.mark.parametrize("places", ["tensor([0, 70, 1]).long()", "tensor([0, -80, 1]).long()*ones(3).long()"])
+@pytest.mark.parametrize("expression", ["x[{}]*2", "x.mT[:, {}]*2", "sum(x[{}]**2)", "embedding({}, x)*2"])
+def test_places_out_of_range_that_are_computed_while_planning(expression: str, places: str) -> None:
+    """Numbers of the expression that nobody looked at when it was read: they counted as looked at."""
+    roots = with_gradients(expression.format(places), {"x": drawn((70, ROWS), "float64")})[:1]
+    words = []
+    for engine in ("numpy", "native"):
+        ENGINE.set(engine)
+        program = plan(roots, sizes=BLOCKS)
+        with pytest.raises(GradcliError, match="index (70|-80) is out of range") as error:
+            run(program, [known_value(leaf) for leaf in program.leaves])
+        words.append(str(error.value))
+    assert words[0] == words[1]
+
+
 @pytest.mark.parametrize("expression", ["sum(index_add(x, 0, i, s))", "sum(index_put(x, (i,), s, accumulate=True))"])
 def test_places_where_nothing_is(expression: str) -> None:
     inputs = {"x": np.zeros((0, ROWS)), "i": np.zeros(4, int), "s": drawn((4, ROWS), "float64")}

@@ -105,11 +105,13 @@ def _lookup(node: Node) -> tuple[Dims, Dims] | None:
 
 
 def looked_at(node: Node) -> Any:
-    """What complains about places out of range, which those of the expression itself are not."""
+    """What complains about places out of range; None where they are part of the expression, and all there."""
     x, index = node if "shape" in node.params else node.inputs[0], node.inputs[1]
     dim = node.params.get("dim", 0)
     length = x.shape[dim] if x.ndim else 1
-    return None if index.op is CONSTANT else (1, lambda places: picking.check_places(places, length, dim))
+    if index.op is CONSTANT and picking.are_there(index.params["value"], length):
+        return None
+    return 1, lambda places: picking.check_places(places, length, dim)
 
 
 def added_in_rows(node: Node, start: int | None, source: int, places: int) -> tuple[int, int | None, int, int] | None:

@@ -23,7 +23,7 @@ from gradcli.ops.batched_places import INDEXED, picked_place
 from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import call, composite, given_shape, primitive
 from gradcli.ops.formulas import places
-from gradcli.ops.kernels.picking import add_lines, lines_into
+from gradcli.ops.kernels.picking import add_lines, are_there, lines_into
 from gradcli.ops.notation import spelling
 from gradcli.ops.shape import cut, embed, reshape, strides_of, unsqueeze
 
@@ -193,10 +193,10 @@ def gather_at(x: Node, gathered: dict[int, Node], name: str = "IndexBackward0") 
     dims = tuple(sorted(gathered))
     indices = tuple(gathered[d] for d in dims)
     for dim, index in zip(dims, indices, strict=True):
-        if index.inputs or "value" not in index.params:
+        if index.op is not CONSTANT:
             continue
         values, length = index.params["value"], x.shape[dim]
-        if values.size and not (-length <= values.min() and values.max() < length):
+        if not are_there(values, length, -length):
             worst = values.min() if values.min() < -length else values.max()
             raise SizeError("index {} is out of range for dimension {} of length {}", worst, dim, length)
     return make(index_, (x, *indices), {"dims": dims, "name": name})
@@ -314,7 +314,7 @@ def _sums_at_places(arrays: list[Any], params: Params, start: int) -> tuple[Any,
 
 def _check_places(index: Any, length: int, dim: int) -> None:
     """Complain about the first place that there is not."""
-    if index.size and not (-length <= index.min() and index.max() < length):
+    if not are_there(index, length, -length):
         wrong = index[(index < -length) | (index >= length)].ravel()[0]
         raise SizeError("index {} is out of range for dimension {} of length {}", int(wrong), dim, length)
 
@@ -383,18 +383,18 @@ def _taken(node: Node) -> Any:
 def _known_places(node: Node, length: int) -> np.ndarray | None:
     """What a single index holds, if it is a vector that is part of the expression."""
     index, *more = node.inputs[1:]
-    if more or index.ndim != 1 or index.inputs or "value" not in index.params:
+    if more or index.ndim != 1 or index.op is not CONSTANT or not are_there(index.params["value"], length, -length):
         return None
     return np.asarray(index.params["value"]).astype(np.int64) % max(length, 1)
 
 
 def _looked_at(node: Node) -> Any:
-    """What complains about places out of range, which those of the expression itself are not."""
-    table, index = node if "shape" in node.params else node.inputs[0], node.inputs[1]
-    if not index.inputs and "value" in index.params:
+    """What complains about places out of range; None where they are part of the expression, and all there."""
+    table, index, (dim,) = node if "shape" in node.params else node.inputs[0], node.inputs[1], node.params["dims"]
+    length = table.shape[dim]
+    if index.op is CONSTANT and are_there(index.params["value"], length, -length):
         return None
-    (dim,) = node.params["dims"]
-    return 1, lambda places: _check_places(places, table.shape[dim], dim)
+    return 1, lambda places: _check_places(places, length, dim)
 
 
 select = primitive(

@@ -18,14 +18,18 @@ _LONG = range(1 << 7, _PIECE)
 _MOST_MOVED = 1 << 20
 
 
-def check_places(index: Any, length: int, dim: int, least: int = 0) -> None:
-    """Refuse indices below `least` and from `length` on."""
+def are_there(index: Any, length: int, least: int = 0) -> bool:
+    """Whether no index is below `least`, or from `length` on."""
     if not least and index.dtype.kind == "i":
         # Taken without sign, negative ones are the largest: that is looked at once, not twice.
         unsigned = index.view(f"u{index.itemsize}")
-        if not index.size or unsigned.max() < length:
-            return
-    if index.size and not (least <= index.min() and index.max() < length):
+        return not index.size or bool(unsigned.max() < length)
+    return not index.size or bool(least <= index.min() and index.max() < length)
+
+
+def check_places(index: Any, length: int, dim: int, least: int = 0) -> None:
+    """Refuse indices below `least` and from `length` on."""
+    if not are_there(index, length, least):
         worst = index.min() if index.min() < least else index.max()
         raise SizeError("index {} is out of range for dimension {} of length {}", int(worst), dim, length)
 
