@@ -15,6 +15,8 @@ from gradcli.engine.native.choice import choosing, chosen, chosen_lines, compile
 from gradcli.engine.plan.passes import Cut
 from gradcli.engine.plan.program import Program, WholeStep, work_of
 from gradcli.errors import GradcliError, LimitError
+from gradcli.graph.dtypes import FLOAT64
+from gradcli.graph.native_forms import NativeAdded
 from gradcli.graph.node import INPUT, Node
 from gradcli.machine.limits import HINT_OF_LIMIT, HOUR, MEMORY_LIMIT, show_bytes
 
@@ -43,9 +45,14 @@ def memory_of(program: Program, threads: int, streamed: frozenset[int], repeats:
 
 
 def _own(program: Program, threads: int, step: WholeStep) -> int:
-    """The bytes that a whole operation takes beside its result, as far as it is native."""
+    """The bytes that a whole operation takes beside its result, where elements are added up."""
     lines = chosen_lines(program, step)
-    return 0 if lines is None else lines.memory(threads) * min(threads, lines.ranges(threads))
+    if lines is not None:
+        return lines.memory(threads) * min(threads, lines.ranges(threads))
+    node, form = step.node, step.node.op.native
+    added = form.rule(node) if isinstance(form, NativeAdded) else None
+    # NumPy does so in double precision, along the first dimension all at once.
+    return 0 if added is None or added[0] or node.dtype == FLOAT64 else node.size * FLOAT64.itemsize
 
 
 def check_memory(
