@@ -28,6 +28,7 @@ import gradcli as gc
 from gradcli.engine.execute.run import run
 from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.step import NativeStep
+from gradcli.engine.native.whole import functions_of
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program
 from gradcli.errors import GradcliError
@@ -155,7 +156,10 @@ def drawn(seed: int, smallest: float, largest: float) -> Case:
 
 
 def steps_of(program: Program) -> tuple[int, int]:
-    """How many steps of a plan's passes are native, and how many there are."""
+    """How many of a plan's steps are native, and how many there are: those of passes, or of a small request."""
+    if program.direct:
+        steps = len(program.stages[0].whole)
+        return sum(len(part.covers) for part in functions_of(program)), steps
     native = total = 0
     for one in [one for stage in program.stages for one in stage.passes]:
         for step in chosen(program, one).steps:

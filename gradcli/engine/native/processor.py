@@ -100,11 +100,12 @@ def _optimized(text: str, machine: Any, optimize: bool) -> Any:
     except RuntimeError as error:
         raise ValueError(f"LLVM refuses the code: {error}") from error
     if optimize:
-        # Variables as registers, and the form that LLVM expects, without which it ends the process at vectors of one
-        # element: all the other passes take many times as long and find nothing.
+        # Variables as registers: all the other passes take many times as long and find nothing.
         few = llvm.create_new_module_pass_manager()
         few.add_sroa_pass()
-        few.add_instruction_combine_pass()
+        if "<1 x " in text:
+            # LLVM ends the process at vectors of one element that are not in the form that it expects.
+            few.add_instruction_combine_pass()
         few.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2)))
     return module
 
