@@ -9,8 +9,9 @@ from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import add_each, gathered, place_within
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
-from gradcli.engine.native.loops import address, counted, lead_address, loop, loops
-from gradcli.engine.native.states import States, count_of, merge_in_memory, take_rows_in, taken_in, with_one_more
+from gradcli.engine.native.loops import address, lead_address
+from gradcli.engine.native.padded import Padded, rows_there
+from gradcli.engine.native.states import States, count_of, take_rows_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
 from gradcli.engine.native.transpose import pack, stored, unpack
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
@@ -21,8 +22,6 @@ Place = tuple[int, int]
 _ABREAST = 256
 #: Bytes of states that registers have room for.
 _REGISTERS = 1024
-#: States that are merged within a moment.
-_FEW_STATES = 64
 
 
 class RowsAcross:
@@ -55,7 +54,8 @@ class RowsAcross:
                 self._item(item)
         for k, slot in enumerate(group.outs):
             self._write(len(group.inputs) + k, slot)
-        return Padded(group, self.states, v.declarations).module(self.head, v, self.tail)
+        head = [*self.head, *rows_there(v.lanes)]
+        return Padded(group, self.states, v.declarations, v.lanes).module(head, v, self.tail)
 
     # Sums over the rows -----------------------------------------------------------------------------------------------
 
@@ -209,166 +209,3 @@ class RowsAcross:
 
 def _offset(index: tuple[int, ...], strides: Shape) -> int:
     return sum(k * step for k, step in zip(index, strides, strict=True))
-
-
-class Padded:
-    """The function that is called: whole vectors of rows where they lie, the last few rows in a padded copy."""
-
-    def __init__(self, group: Group, states: States, declarations: dict[str, str]) -> None:
-        self.group = group
-        self.states = states
-        self.lanes = states.lanes
-        self.v = VectorBuilder(states.lanes, declarations)
-
-    def module(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
-        """The whole module: `v` has what is done with each vector of rows, between `head` and `tail`."""
-        self.lanes = v.lanes
-        body, outer = self._body(head, v, tail), self._function()
-        return "\n\n".join([*sorted(filter(None, v.declarations.values())), body, outer])
-
-    def _body(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
-        """The function that goes through an integer of vectors of rows."""
-        lanes = self.lanes
-        mask = f"<{lanes} x i32> <{', '.join(f'i32 {k}' for k in range(lanes))}>"
-        return "\n".join(
-            [
-                "define internal void @body(ptr %p, i64 %n, i32 %valid, i64 %first, ptr noalias %s) noinline {",
-                "entry:",
-                *head,
-                f"  %v0 = insertelement <{lanes} x i32> poison, i32 %valid, i32 0",
-                f"  %v1 = shufflevector <{lanes} x i32> %v0, <{lanes} x i32> poison, <{lanes} x i32> zeroinitializer",
-                f"  %mask = icmp ult {mask}, %v1",
-                "  br label %loop",
-                "loop:",
-                f"  %i = phi i64 [0, %entry], [%next, %{v.block}]",
-                "  %place = add i64 %i, %first",
-                *v.lines,
-                *counted(v, "%next", "%i", lanes),
-                "  %more = icmp ult i64 %next, %n",
-                "  br i1 %more, label %loop, label %done",
-                "done:",
-                *tail,
-                "  ret void",
-                "}",
-            ]
-        )
-
-    def _function(self) -> str:
-        """The function around it."""
-        v, lanes = self.v, self.lanes
-        self._start()
-        begun, v.lines = v.lines, []
-        v.start("last")
-        reserved = self._padding()
-        v.lines.append("  br label %finish")
-        v.start("finish")
-        self._finish()
-        # It is run once a block: with little to merge it need not be quick, but soon made.
-        plain = " noinline optnone" if sum(self.states.sizes) <= _FEW_STATES else ""
-        return "\n".join(
-            [
-                f"define void @k(ptr %p, i64 %n, ptr noalias %s){plain} {{",
-                "entry:",
-                *reserved,
-                f"  %rest = and i64 %n, {lanes - 1}",
-                "  %whole = sub i64 %n, %rest",
-                *begun,
-                "  %any = icmp ne i64 %whole, 0",
-                "  br i1 %any, label %main, label %left",
-                "main:",
-                f"  call void @body(ptr %p, i64 %whole, i32 {lanes}, i64 0, ptr %s)",
-                "  br label %left",
-                "left:",
-                "  %some = icmp ne i64 %rest, 0",
-                "  br i1 %some, label %last, label %finish",
-                *v.lines,
-                *self.group.end,
-                "}",
-            ]
-        )
-
-    def _padding(self) -> list[str]:
-        """Write what copies the last rows, goes through them, and brings results back; gives what reserves memory."""
-        v, lanes, arrays, count = self.v, self.lanes, self.group.arrays, len(self.group.inputs)
-        reserved = [f"  %t = alloca [{max(1, 2 * len(arrays))} x ptr]"]
-        for k, slot in enumerate(arrays):
-            v.lines += [
-                f"  %f{k} = getelementptr ptr, ptr %p, i64 {k}",
-                f"  %g{k} = load ptr, ptr %f{k}, align 8",
-                f"  %h{k} = getelementptr ptr, ptr %t, i64 {k}",
-            ]
-            if slot in self.group.shared:
-                v.lines.append(f"  store ptr %g{k}, ptr %h{k}, align 8")
-                continue
-            size = self.group.width(slot) * self.group.dtype(slot).itemsize
-            piece = size // self.group.lead(slot)
-            reserved.append(self.states.reserve(f"%b{k}", lanes * size))
-            v.lines += [
-                f"  store ptr %b{k}, ptr %h{k}, align 8",
-                f"  %o{k} = mul i64 %whole, {piece}",
-                f"  %r{k} = getelementptr i8, ptr %g{k}, i64 %o{k}",
-                f"  %m{k} = mul i64 %rest, {piece}",
-            ]
-            if self.group.lead(slot) > 1:
-                v.lines += [
-                    f"  %fl{k} = getelementptr i64, ptr %p, i64 {len(arrays) + k}",
-                    f"  %gl{k} = load i64, ptr %fl{k}, align 8",
-                    f"  %hl{k} = getelementptr i64, ptr %t, i64 {len(arrays) + k}",
-                    f"  store i64 {lanes * piece}, ptr %hl{k}, align 8",
-                ]
-            if k < count:
-                v.lines.append(f"  call void @llvm.memset.p0.i64(ptr %b{k}, i8 0, i64 {lanes * size}, i1 false)")
-                self._copy(k, piece, f"%b{k}", f"%r{k}")
-        v.lines += [
-            "  %few = trunc i64 %rest to i32",
-            f"  call void @body(ptr %t, i64 {lanes}, i32 %few, i64 %whole, ptr %s)",
-        ]
-        for k, slot in enumerate(arrays[count:], count):
-            self._copy(k, self.group.trail(slot) * self.group.dtype(slot).itemsize, f"%r{k}", f"%b{k}")
-        v.declarations["@llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
-        v.declarations["@llvm.memcpy"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
-        return reserved
-
-    def _copy(self, k: int, piece: int, to: str, of: str) -> None:
-        """Copy the last rows of an array, or them back; each piece of a row has so many bytes."""
-        v, pieces = self.v, self.group.lead(self.group.arrays[k])
-        if pieces == 1:
-            v.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {of}, i64 %m{k}, i1 false)")
-            return
-        steps = {f"%b{k}": str(self.lanes * piece), f"%r{k}": f"%gl{k}"}
-        with loop(v, pieces, 1) as lead:
-            there, here = (lead_address(v, one, steps[one], lead) for one in (to, of))
-            v.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {there}, ptr {here}, i64 %m{k}, i1 false)")
-
-    def _places(self) -> Iterator[tuple[int, LoopStep, list[str]]]:
-        """Each sum with the names of its state's parts, in a loop over its places, which are treated alike."""
-        v = self.v
-        for number, item in enumerate(self.group.sums):
-            if item.scatters:
-                continue
-            size = self.states.sizes[number]
-            with loops(v, [size] if size > 1 else []) as indices:
-                names = []
-                for part in range(len(self.states.parts[number])):
-                    names.append(v.fresh())
-                    at = str(self.states.place(number, part, 0))
-                    if indices:
-                        step, start, at = v.fresh(), at, v.fresh()
-                        v.lines.append(f"  {step} = mul i64 {indices[0]}, {self.states.step(number, part)}")
-                        v.lines.append(f"  {at} = add i64 {step}, {start}")
-                    v.lines.append(f"  {names[-1]} = getelementptr i8, ptr %s, i64 {at}")
-                yield number, item, names
-
-    def _start(self) -> None:
-        for number, item in enumerate(self.group.sums):
-            if item.scatters:
-                self.states.clear(self.v, number)
-        for _, item, names in self._places():
-            assert item.lanes is not None
-            for name, value in zip(names, item.lanes.start(self.v, taken_in(self.group, item)), strict=True):
-                self.v.store(value, name)
-
-    def _finish(self) -> None:
-        """Merge the lanes, halves with halves: the result is in the first lane, and is written where its vector was."""
-        for number, item, names in self._places():
-            merge_in_memory(self.v, item, names, self.states.parts[number])

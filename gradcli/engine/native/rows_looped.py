@@ -11,8 +11,8 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import add_each, gathered, lane_offsets, place_within
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
+from gradcli.engine.native.padded import Padded, rows_there
 from gradcli.engine.native.phases import Phase, in_step
-from gradcli.engine.native.rows_across import Padded
 from gradcli.engine.native.states import (
     States,
     begin,
@@ -69,7 +69,8 @@ class RowsLooped:
             self._phase(phase)
         for k, slot in enumerate(group.outs):
             self._write(len(group.inputs) + k, slot)
-        return Padded(group, self.states, v.declarations).module(self.head, v, self.tail)
+        head = [*self.head, *rows_there(v.lanes)]
+        return Padded(group, self.states, v.declarations, v.lanes).module(head, v, self.tail)
 
     # Memory -----------------------------------------------------------------------------------------------------------
 

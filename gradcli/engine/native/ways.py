@@ -14,6 +14,7 @@ from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.panels import Panels
 from gradcli.engine.native.rows_across import RowsAcross
+from gradcli.engine.native.rows_joined import RowsJoined, takes_joined
 from gradcli.engine.native.rows_looped import RowsLooped
 from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
 from gradcli.engine.native.states import kept_size
@@ -82,6 +83,7 @@ class Way(NamedTuple):
 
 #: What takes as many as another one comes first.
 WAYS = (
+    Way(RowsJoined, takes_joined),
     Way(Panels, panels.takes, lambda reader, groups: panels.worth_it(item for group in groups for item in group)),
     Way(RowsLooped, _is_alike, _are_many),
     Way(RowsAcross, _is_short, unrolled=True),
