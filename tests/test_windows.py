@@ -25,6 +25,22 @@ def by_definition(x: np.ndarray, rows: list[range], columns: list[range]) -> lis
     return found
 
 
+@pytest.mark.parametrize(
+    ("expression", "wanted", "grad"),
+    [
+        ("unfold(x, 0, 2, 2**62)", [[1, 2]], [1, 1, 0]),
+        ("conv1d(x[None, None], ones(1, 1, 3), stride=2**62)[0, 0]", [6], [1, 1, 1]),
+        ("conv1d(x[None, None], ones(1, 1, 1), stride=2**62, dilation=2**62)[0, 0]", [1], [1, 0, 0]),
+        ("im2col(x[None, None, None], (1, 1), 2**62, 0, 2**62)[0, 0]", [1], [1, 0, 0]),
+        ("triu(x*ones(1, 3), -2**63)[0]", [1, 2, 3], [1, 1, 1]),
+        ("tril(x*ones(1, 3), -2**63)[0]", [0, 0, 0], [0, 0, 0]),
+    ],
+)
+def test_steps_beyond_the_end(expression: str, wanted: object, grad: list[int]) -> None:
+    found = gc.evaluate(expression, {"x": [1, 2, 3]}, grad_output=1)
+    assert found.value.tolist() == wanted and found.grads is not None and found.grads["x"].tolist() == grad
+
+
 def sliding(length: int, size: int, step: int) -> list[range]:
     return [range(start, start + size) for start in range(0, length - size + 1, step)]
 

@@ -24,6 +24,7 @@ from gradcli.ops.elementwise import row_major
 from gradcli.ops.family import composite, given_shape, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.index import index_
+from gradcli.ops.kernels.windows import strided
 from gradcli.ops.notation import spelling
 from gradcli.ops.one_step import one_step
 from gradcli.ops.shape import big_t, expand, flip, m_t, reshape, resolve_shape, sizes, strides_of, transpose, view
@@ -186,7 +187,7 @@ def _unfold_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.d
 def _unfold_kernel(x: Any, dim: int, size: int, step: int) -> Any:
     shape = (*x.shape[:dim], (x.shape[dim] - size) // step + 1, *x.shape[dim + 1 :], size)
     strides = (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim])
-    return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+    return strided(x, shape, strides)
 
 
 def _unfold_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:

@@ -43,6 +43,12 @@ class Meeting(NamedTuple):
     groups: int
 
 
+def strided(x: Any, shape: Shape, strides: Shape) -> Any:
+    """NumPy's `as_strided`. Steps along a single element lead nowhere, and may be more than NumPy can count."""
+    taken = tuple([by if n > 1 else 0 for n, by in zip(shape, strides, strict=True)])
+    return as_strided(x, shape, taken, writeable=False)
+
+
 def out_lengths(space: Shape, kernel: Shape, form: Meeting) -> Shape:
     """How many windows fit, for each dimension; none or less where the kernel is larger than the input."""
     rows = zip(space, kernel, form.stride, form.padding, form.dilation, strict=True)
@@ -116,15 +122,15 @@ class _Windows(NamedTuple):
         if not self.overlap:
             shape = (groups, self.kernel[0], self.channels, *self.kernel[1:], count, *self.out[1:])
             strides = (steps[0], within[0], steps[1], *within[1:], *between)
-            return np.ascontiguousarray(as_strided(first, shape, strides)).reshape(groups, 1, self.height, -1)
+            return np.ascontiguousarray(strided(first, shape, strides)).reshape(groups, 1, self.height, -1)
         lines = (count - 1) * stride[0] + self.kernel[0]
         shape = (groups, lines, self.channels, *self.kernel[1:], *self.out[1:])
         strides = (steps[0], steps[2], steps[1], *within[1:], *between[1:])
-        laid = np.ascontiguousarray(as_strided(first, shape, strides))
+        laid = np.ascontiguousarray(strided(first, shape, strides))
         row = self.length * x.itemsize
         line = self.height // self.kernel[0] * row
         shape = (groups, count, self.height, self.length)
-        return as_strided(laid, shape, (line * lines, line * stride[0], row, x.itemsize))
+        return strided(laid, shape, (line * lines, line * stride[0], row, x.itemsize))
 
     def results(self, a: Any, start: int, stop: int) -> Any:
         """Results of one input, (channels, *space), in the order of the products of `matrices`: a view."""
@@ -258,7 +264,7 @@ def unfolded(x: Any, kernel: Shape, form: Meeting) -> Any:
     x = _padded(x, form.padding)
     within = (s * d for s, d in zip(x.strides[2:], form.dilation, strict=True))
     between = (s * d for s, d in zip(x.strides[2:], form.stride, strict=True))
-    windows = as_strided(x, (*x.shape[:2], *kernel, *out), (*x.strides[:2], *within, *between))
+    windows = strided(x, (*x.shape[:2], *kernel, *out), (*x.strides[:2], *within, *between))
     return np.ascontiguousarray(windows).reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(out))
 
 
