@@ -78,10 +78,14 @@ def test_values_and_gradients_are_those_of_eval() -> None:
         assert np.load(f"out/i{k:03}.value.npy") == np.float32(line["value"])
 
 
-@pytest.mark.parametrize("given", ["x=data/*.npy", "x=data/", "x=data", "x=@@list.txt", "x=@data/i*.np[xy]"])
+@pytest.mark.parametrize(
+    "given", ["x=data/*.npy", "x=data/", "x=data", "x=@@list.txt", "x=@data/i*.np[xy]", "x=@data/**", "x=@data/*"]
+)
 def test_patterns_folders_and_lists(given: str) -> None:
     make("data", 3)
-    Path("list.txt").write_text("".join(f"data/i{k:03}.npy\n\n" for k in (2, 0, 1)))
+    os.mkdir("data/none")
+    # Windows begins texts with a mark.
+    Path("list.txt").write_text("".join(f"data/i{k:03}.npy\n\n" for k in (2, 0, 1)), "utf-8-sig")
     assert batch("sum(x)", given, "-o", "out").code == 0
     order = [2, 0, 1] if "@@" in given else [0, 1, 2]
     assert [line["item"] for line in lines()] == [f"i{k:03}" for k in order]
@@ -496,6 +500,7 @@ def test_results_do_not_overwrite_inputs() -> None:
         (["sum(x)", "x=data/", "-o", "out", "--save", "y.grad"], "--save cannot write 'y.grad'"),
         (["sum(x)", "x=data/", "-o", "out", "--accumulate"], "--accumulate has nothing to add up"),
         (["x@ones(2)", "x=data/", "-o", "out"], "item 'i000': shapes (6,) and (2,) do not fit"),
+        (["sum(x)", "x=data/", "-o", "-"], "-o names the folder for the results: they cannot go to standard output"),
         (["sum(x)", "x=@-", "-o", "out"], "x cannot come from standard input"),
     ],
 )

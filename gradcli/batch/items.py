@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -107,7 +108,8 @@ def _files(pattern: Pattern) -> list[str]:
     # Imported here: only patterns need it.
     from glob import glob
 
-    paths = glob(pattern.path, recursive=True)
+    # A pattern without an ending matches folders, too.
+    paths = [path for path in glob(pattern.path, recursive=True) if ending_of(path) or not os.path.isdir(path)]
     if not paths:
         raise WorkError(f"no file matches {pattern.path}")
     return [f"{path}:{pattern.key}" for path in paths] if pattern.key is not None else paths
@@ -122,7 +124,7 @@ def _listed(path: str) -> list[str]:
         data = file.read(_LONGEST_LIST)
     if b"\0" in data:
         raise WorkError(f"{shown(path)} is not a list of files: it holds bytes that no path can have")
-    paths = [os.fsdecode(line) for line in data.splitlines() if line.strip()]
+    paths = [os.fsdecode(line) for line in data.removeprefix(BOM_UTF8).splitlines() if line.strip()]
     if not paths:
         raise WorkError(f"{shown(path)} lists no files")
     return [path.removeprefix("@") for path in paths]

@@ -116,6 +116,9 @@ def _refuse_file(folder: str) -> None:
     """Refuse a folder whose name is rather that of a file which was meant to hold all results."""
     from gradcli.storage.target import promises_other_format
 
+    if folder == STANDARD_INPUT:
+        hint = "write ./- for a folder of this name"
+        raise GradcliError("-o names the folder for the results: they cannot go to standard output", hint=hint)
     if promises_other_format(folder) and not os.path.isdir(folder):
         hint = "write a / at the end if it is a folder"
         raise GradcliError(f"-o names the folder for the results, and {folder} looks like a file", hint=hint)
