@@ -14,7 +14,7 @@ import click
 
 from gradcli.cli.command_kinds import ExpressionCommand, Picture
 from gradcli.errors import GradcliError
-from gradcli.machine.limits import HOUR, MEMORY_LIMIT, MISSING_AS_NAN, TELL, TIME_LIMIT, tell
+from gradcli.machine.limits import HAS_LIMIT, HOUR, MEMORY_LIMIT, MISSING_AS_NAN, TELL, TIME_LIMIT, tell
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -285,7 +285,7 @@ memory_limit = click.option(
     type=Size(),
     metavar="SIZE",
     expose_value=False,
-    callback=lambda context, option, limit: MEMORY_LIMIT.set(limit),
+    callback=lambda context, option, limit: (HAS_LIMIT.set(True), MEMORY_LIMIT.set(limit)),
     help="Refuse to use more memory than SIZE, as in 2GB [default: 80 % of the free memory].",
 )
 #: What is expected to take longer than an hour is refused without it.

@@ -22,7 +22,10 @@ MISSING_AS_NAN: ContextVar[bool] = ContextVar("gradcli_missing_as_nan", default=
 #: What is told of what was read, such as columns that were left out; None where nobody wants to know.
 TELL: ContextVar[Callable[[str], None] | None] = ContextVar("gradcli_tell", default=None)
 
-#: What may be done about it where too much is needed.
+#: Whether the command has an option that sets `MEMORY_LIMIT`. Sessions, some commands and Python have none.
+HAS_LIMIT: ContextVar[bool] = ContextVar("gradcli_has_limit", default=False)
+
+#: What may be done about it where too much is needed, and there is the option.
 HINT_OF_LIMIT = "--memory-limit sets another limit"
 
 
@@ -39,6 +42,15 @@ def having(variable: ContextVar[T], value: T) -> Iterator[None]:
 def limited(limit: int | None) -> AbstractContextManager[None]:
     """Within a block of this so many bytes may be used."""
     return having(MEMORY_LIMIT, limit)
+
+
+def hint_of_limit(*others: str) -> str | None:
+    """What may be done where too much memory is needed: `others`, and the option, if the command has it.
+
+    >>> hint_of_limit("fewer iterations need less"), hint_of_limit()
+    ('fewer iterations need less', None)
+    """
+    return "; ".join([*others, *([HINT_OF_LIMIT] if HAS_LIMIT.get() else [])]) or None
 
 
 def show_bytes(count: int) -> str:

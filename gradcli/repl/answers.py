@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.errors import GradcliError, did_you_mean, written_in
+from gradcli.errors import GradcliError, LimitError, did_you_mean, written_in
 from gradcli.evaluation.answer import answer_text
 from gradcli.evaluation.request import Request
 from gradcli.evaluation.result import Result
 from gradcli.graph.node import INPUT, Node, constant
+from gradcli.ops.shape import expand
 from gradcli.plotting.terminal import Screen
 from gradcli.render.marks import Heading, Marked
 from gradcli.render.text import Style, format_tensor
@@ -98,7 +99,8 @@ class Answers:
         gradients: dict[Node, Node] = {}
         if node.requires_grad and names:
             if node.size == 1 or ones:
-                seed = constant(np.ones(node.shape, node.dtype))
+                # Repeated, it takes no memory: the value need not fit.
+                seed = expand(constant(np.ones((), node.dtype)), node.shape)
                 gradients = vjp([node], [seed], [leaves[name] for name in names])
             else:
                 note = f"the value has shape {node.shape}, so no gradient was computed: reduce it, or use :grad"
@@ -120,8 +122,8 @@ class Answers:
         try:
             with written_in(outcome.source):
                 return compute(roots)
-        except GradcliError as error:
-            if error.hint and "--memory-limit" in error.hint:
+        except LimitError as error:
+            if error.for_result:
                 error.hint = "its sum or mean needs no memory; `gradcli eval -o` writes large results to files"
             raise
 

@@ -151,7 +151,7 @@ class FileArray:
 
     def load(self) -> Array:
         """The whole array, in memory and in the order of the file; WorkError when it does not fit."""
-        check_memory(self.header)
+        check_memory(self.header, hint=None)
         with reading(self.path):
             out = np.empty(self.shape, self.dtype, order="C" if self.c_contiguous else "F")
         self._read([(0, n) for n in self.shape], out)

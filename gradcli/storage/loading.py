@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcli.errors import LimitError, WorkError, closest
 from gradcli.machine.endings import ending_of
-from gradcli.machine.limits import HINT_OF_LIMIT, MEMORY_LIMIT, show_bytes
+from gradcli.machine.limits import MEMORY_LIMIT, hint_of_limit, show_bytes
 from gradcli.machine.memory import available_memory
 from gradcli.storage.header import Array, Header, printable, promise, shown, truncated
 from gradcli.storage.pipes import fill
@@ -108,14 +108,16 @@ def check_booleans(array: Array, header: Header) -> None:
         raise WorkError(f"{shown(header.path)} is corrupt: its booleans are neither 0 nor 1")
 
 
-def check_memory(header: Header) -> None:
-    """Refuse an array that has to be held in memory and cannot be."""
+def check_memory(
+    header: Header, hint: str | None = "a regular .npy file in native byte order is mapped instead"
+) -> None:
+    """Refuse an array that has to be held in memory and cannot be; `hint` says what need not be."""
     check_limit(header.nbytes, shown(header.path))
     # Asking costs more than a small array is worth.
     available = available_memory() if header.nbytes > LARGE else None
     if available is not None and header.nbytes > available:
         message = f"{shown(header.path)} does not fit into memory: {promise(header)}, {available} are available"
-        raise WorkError(message, hint="a regular .npy file in native byte order is mapped instead")
+        raise WorkError(message, hint=hint)
 
 
 def check_limit(size: int, name: str) -> None:
@@ -123,4 +125,4 @@ def check_limit(size: int, name: str) -> None:
     limit = MEMORY_LIMIT.get()
     if limit is not None and size > limit:
         message = f"{name} needs {show_bytes(size)}, {show_bytes(limit)} of memory may be used"
-        raise LimitError(message, hint=HINT_OF_LIMIT)
+        raise LimitError(message, hint=hint_of_limit())

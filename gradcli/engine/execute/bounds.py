@@ -18,7 +18,7 @@ from gradcli.errors import GradcliError, LimitError
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.native_forms import NativeAdded
 from gradcli.graph.node import INPUT, Node
-from gradcli.machine.limits import HINT_OF_LIMIT, HOUR, MEMORY_LIMIT, show_bytes
+from gradcli.machine.limits import HAS_LIMIT, HOUR, MEMORY_LIMIT, hint_of_limit, show_bytes
 
 # What is used of the free memory without being told.
 _SHARE = 0.8
@@ -77,7 +77,7 @@ def check_memory(
     made = [node for node in program.held() if node not in written]
     if held <= limit:
         message = f"{show_bytes(held)} and the compiler's {show_bytes(memory.compiler)} are needed"
-        hint = "--engine numpy needs no compiler; --memory-limit sets another limit"
+        hint = hint_of_limit("--engine numpy needs no compiler")
         raise GradcliError(f"{message}, {show_bytes(limit)} of memory may be used", hint=hint)
     results = {program.origin.get(n, n) for n in (program.values[number] for number in set(program.roots) - whole)}
     raise _too_large(made, [*inputs, _buffers(program, threads)], results, needed, limit)
@@ -164,11 +164,11 @@ def _too_large(
     else:
         named = " and ".join(f"{name.rstrip(',')} ({show_bytes(size)})" for size, name in parts[:2])
         message = f"this needs {show_bytes(needed)} at once, {have}; the largest parts are {named}"
-    hint, largest = HINT_OF_LIMIT, held[0] if held and name == describe(held[0]) else None
+    hint, largest = hint_of_limit(), held[0] if held and name == describe(held[0]) else None
     if name.startswith("the buffers") and not name.endswith("a thread"):
-        hint = f"fewer --threads need less; {HINT_OF_LIMIT}"
+        hint = hint_of_limit(f"fewer {'--' if HAS_LIMIT.get() else ''}threads need less")
     elif largest is not None and largest.op.repeated is not None:
-        hint = f"fewer iterations need less, and without gradients nothing is kept; {HINT_OF_LIMIT}"
+        hint = hint_of_limit("fewer iterations need less, and without gradients nothing is kept")
     error = LimitError(message, span=held[0].span if held else None, hint=hint)
     error.for_result = largest in results
     return error
