@@ -334,6 +334,12 @@ def test_through_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_allclose(np.load("a.npy"), np.load("b.npy"), rtol=1e-12)
 
 
+def test_nobody_waits_for_the_check_of_a_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "sum(sort((x[:, None] + x).expand(2**20, 200, 200)).values)"
+    done = call(monkeypatch, "derive", text, "x=ones(200)")
+    assert done.code == 0 and "the formula is not checked" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

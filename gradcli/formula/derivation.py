@@ -23,8 +23,13 @@ from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant, toposort
 from gradcli.language.instructions import Script
 from gradcli.language.kinds import BOOLEAN, EXACT
+from gradcli.machine.limits import TIME_LIMIT, having
 from gradcli.ops.create import ones_like
 from gradcli.ops.diagonal import diagonal, trace
+
+# Where lengths are large that the expression itself has, the gradient takes long to compute: nobody waits for the check
+# of a formula for so many seconds at each point.
+_PATIENCE = 1.0
 
 
 class Derived(NamedTuple):
@@ -47,16 +52,23 @@ def derive(script: Script, givens: Sequence[Given], wanted: Wanted) -> Derived:
     _check_steps(script, lengths, lengths.fit(script))
     _make_square(script, lengths)
     derived = _derived(script, lengths, wanted)
+    with having(TIME_LIMIT, _PATIENCE):
+        derived, verdict = _best(script, lengths, derived, wanted)
+    if verdict.wrong:
+        raise GradcliError("no formula was found that holds everywhere", hint=IN_NUMBERS)
+    return derived._replace(notes=[*derived.notes, *_remarks(verdict)], undefined=verdict.undefined)
+
+
+def _best(script: Script, lengths: Lengths, derived: Derived, wanted: Wanted) -> tuple[Derived, Verdict]:
+    """A formula, or a longer one where that is better, and what came out when it was compared with the gradient."""
     verdict = verify(script, lengths, derived.formula, wanted)
     if verdict.wrong or verdict.smooth:
         longer = _derived(script, lengths, wanted, whole=True)
         if text(longer.formula) != text(derived.formula):
             other = verify(script, lengths, longer.formula, wanted)
             if other.better_than(verdict):
-                derived, verdict = longer, other
-    if verdict.wrong:
-        raise GradcliError("no formula was found that holds everywhere", hint=IN_NUMBERS)
-    return derived._replace(notes=[*derived.notes, *_remarks(verdict)], undefined=verdict.undefined)
+                return longer, other
+    return derived, verdict
 
 
 def _remarks(verdict: Verdict) -> list[str]:
@@ -72,7 +84,9 @@ def _remarks(verdict: Verdict) -> list[str]:
         lengths = f"dimensions of length {' or '.join(map(str, verdict.not_for))}"
         remarks.append(f"the formula does not hold for {lengths}; give shapes in numbers for those")
     if not verdict.compared:
-        remarks.append("the formula is not checked: no numbers were found at which the gradient is finite")
+        remarks.append(
+            "the formula is not checked: no numbers were found at which the gradient is finite and quickly computed"
+        )
     return remarks
 
 

@@ -25,6 +25,7 @@ from gradcli.language.instructions import Script
 from gradcli.language.kinds import NUMBER
 from gradcli.language.parse import parse
 from gradcli.language.unparse import written
+from gradcli.machine.limits import TIME_LIMIT, having
 from gradcli.ops.elementwise import to
 from gradcli.ops.linalg import inv, solve
 
@@ -290,7 +291,9 @@ def _number_of(formula: _FormulaGraph, data: Data, seed: Any, wanted: Wanted) ->
     """The formula's numbers, for a Jacobian multiplied with the vector; None where it cannot be computed."""
     give(formula.leaves, data)
     try:
-        (found,) = execute([formula.result])
+        # It may take longer than the gradient, which did not take too long.
+        with having(TIME_LIMIT, None):
+            (found,) = execute([formula.result])
     except GradcliError:
         return None
     if not wanted.jacobian or seed is None:
