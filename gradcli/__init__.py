@@ -10,8 +10,6 @@ tensor([[30., 30.],
 
 from __future__ import annotations
 
-from typing import Any
-
 __version__ = "0.1.0"
 
 # Where each public name lives. They are imported when first used, so that the command can answer --help and report
@@ -45,7 +43,7 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if name in _HOMES:

@@ -73,6 +73,33 @@ def test_the_table_is_read_whole() -> None:
     assert len(TABLE) == (Path(__file__).parent / "bad_requests.txt").read_text("utf-8").count("\n$ ") > 160
 
 
+def test_a_pipe_is_read_once() -> None:
+    """Who opens it again waits for a writer that never comes."""
+    os.mkfifo("pipe")
+    for words in (
+        ("x + y", "x=@pipe", "y=@./pipe"),
+        ("x", "x=@pipe", "--grad-output", "@pipe"),
+        ("-f", "pipe", "x=@pipe"),
+    ):
+        assert failed(process("eval", *words)).startswith("only one thing can be read from the pipe ")
+    done = process("fit", "y = a*x", "x=@pipe", "y=@pipe", "--params", "a=1")
+    assert failed(done) == "only one thing can be read from the pipe pipe"
+
+
+def test_letters_and_accents_of_inputs_are_one_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "eval", "\u00e9 + 1", "e\u0301=3", "--no-grad").out == "tensor(4.)\n"
+
+
+def test_hints_name_no_option_that_a_command_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = "sum(sort(x[:, None]*ones(1, 10**10)).values)"
+    for words in (("check", wide, "x=[1, 2]"), ("plot", "sort(x*ones(10**12)).values[0]", "x=-3:3")):
+        assert "memory may be used" in (told := failed(call(monkeypatch, *words))) and "--" not in told
+    assert "--memory-limit" in failed(call(monkeypatch, "eval", wide, "x=[1, 2]"))
+    with pytest.raises(GradcliError, match="memory may be used") as met:
+        gc.evaluate("x.expand(2**40, 3) + 1", {"x": [1, 2, 3]})
+    assert met.value.hint is None
+
+
 def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     bad_files.make()
     before = leftovers()

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gradcli.cli.command_kinds import WORDS
-from gradcli.cli.inputs import STANDARD_INPUT, Written, derived_targets, load_all, option_inputs, parse_inputs
+from gradcli.cli.inputs import (
+    STANDARD_INPUT,
+    Written,
+    derived_targets,
+    load_all,
+    option_inputs,
+    parse_inputs,
+    refuse_sharing,
+)
 from gradcli.cli.options import CommonOptions
 from gradcli.errors import GradcliError, WorkError, unable_to, utf8_text
 from gradcli.evaluation.input_value import InputValue
@@ -50,8 +58,7 @@ class Asked:
         self.vector = None if vector is None else InputValue.written("--grad-output", vector)
         self.derivatives = derivatives
         given = [*self.values, *self._vectors()]
-        if [source, *(value.path for value in given)].count(STANDARD_INPUT) > 1:
-            raise GradcliError("only one thing can be read from standard input")
+        refuse_sharing([source, *(value.path for value in given)])
         self.script: Script = expression_of(words, common, nearby) if script is None else script
         self.wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
         rows = common.per_row

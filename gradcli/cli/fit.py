@@ -10,7 +10,7 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import first_of, settle
-from gradcli.cli.inputs import STANDARD_INPUT, bounds_of, load_all, option_inputs, parse_inputs
+from gradcli.cli.inputs import bounds_of, load_all, option_inputs, parse_inputs, refuse_sharing
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.output_files import Outputs
 from gradcli.cli.plot import Range, form_of, plot_of
@@ -114,7 +114,7 @@ def fit_command(
     words, source = list(common.items), common.source
     model = first_of(words, common, split_model) if source is None else None
     given = _Given(parse_inputs(words), _params(starts), _sigma(sigma, words), option_inputs("--at", at, Range.written))
-    given.check_standard_input(source)
+    refuse_sharing([source, *(value.path for value in given.values())])
     model = model or first_of(words, common, split_model)
     places = _Destinations(outputs, predict, plot, [value.name for value in given.params])
     places.check(common.as_json)
@@ -171,11 +171,6 @@ class _Given(NamedTuple):
 
     def values(self) -> list[InputValue]:
         return [*self.inputs, *self.params, *([self.sigma] if isinstance(self.sigma, InputValue) else []), *self.at]
-
-    def check_standard_input(self, source: str | None) -> None:
-        """Refuse to read it twice."""
-        if [source, *(value.path for value in self.values())].count(STANDARD_INPUT) > 1:
-            raise GradcliError("only one thing can be read from standard input")
 
     def load(self, common: CommonOptions) -> tuple[dict[str, Any], dict[str, Any], Any, dict[str, Any]]:
         """The same as arrays, in a context that computes in the dtype that was asked for; sigma may be a name."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any
 
 from gradcli.cli.command_kinds import hint_of_no_option
 from gradcli.errors import GradcliError, quoted, told_of
 from gradcli.evaluation.input_value import InputValue, split_outside
-from gradcli.machine.endings import is_data
+from gradcli.machine.endings import is_data, split_key
 
 STANDARD_INPUT = "-"
 
@@ -35,6 +38,28 @@ def load_all(values: list[tuple[InputValue, str | None]]) -> list[Any]:
     return found
 
 
+def refuse_sharing(paths: Sequence[str | None]) -> None:
+    """Refuse to read two things from standard input, or from one pipe: who opens that again waits for ever."""
+    seen = set()
+    for path in paths:
+        pipe = None if path is None else _pipe(path)
+        if pipe in seen:
+            name = "standard input" if path == STANDARD_INPUT else f"the pipe {path}"
+            raise GradcliError(f"only one thing can be read from {name}")
+        if pipe is not None:
+            seen.add(pipe)
+
+
+def _pipe(path: str) -> object:
+    """What tells a pipe, or standard input, from all others; None for anything else."""
+    file = 0 if path == STANDARD_INPUT else split_key(path)[0]
+    with suppress(OSError, ValueError):
+        status = os.stat(file)
+        if stat.S_ISFIFO(status.st_mode):
+            return status.st_dev, status.st_ino
+    return path if path == STANDARD_INPUT else None
+
+
 def parse_inputs(items: list[str], written: Written = InputValue.written, what: str = "input") -> list[InputValue]:
     """The inputs of a command line, or `what` is written like them, each name once; `written` says what a VALUE stands
     for."""
@@ -58,7 +83,7 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
                 f"{item.strip()!r} is not an input",
                 hint=hint_of_no_option() or (_LATE if item.startswith("-") else _written(item, following)),
             )
-        name = name.strip()
+        name = name.strip() if name.isascii() else _composed(name.strip())
         if name in ("None", "True", "False"):
             hint = "choose another name"
             raise GradcliError(f"{name} is a constant of the language and cannot be an input", hint=hint)
@@ -68,6 +93,13 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
             raise GradcliError(f"the {what} {name!r} has no value", hint=f"for example, {name}=3 or {name}=@{name}.npy")
         values[name] = value
     return list(values.items())
+
+
+def _composed(name: str) -> str:
+    """A name whose letters have their accents in one character, as in expressions; in what is pasted they may not."""
+    from unicodedata import normalize
+
+    return normalize("NFC", name)
 
 
 def _written(item: str, following: str) -> str:

@@ -138,9 +138,25 @@ def _stray(source: str, position: int) -> GradcliError:
         transposed = character == "'" and re.search(r"[\w\])]$", source[:position])
         hint = "A.T is the transpose" if transposed else None
         return GradcliError("the string is never closed", source=source, span=(position, position + 1), hint=hint)
-    shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
-    hint = _STRAY_HINTS.get(character)
+    combined = _combined(source, position)
+    shown = repr(character) if character.isprintable() and combined is None else f"U+{ord(character):04X}"
+    hint = combined or _STRAY_HINTS.get(character)
     return GradcliError(f"unexpected character {shown}", source=source, span=(position, position + 1), hint=hint)
+
+
+def _combined(source: str, position: int) -> str | None:
+    """A hint where a character is an accent of the one before it, which macOS keeps apart in the names of files."""
+    # Imported here: only mistakes need it.
+    from unicodedata import combining, normalize
+
+    if not combining(source[position]):
+        return None
+    whole = normalize("NFC", source[max(position - 1, 0) : position + 1])
+    return (
+        f"write {whole} as one character, not as a letter and an accent"
+        if len(whole) == 1 and position
+        else ("names have no accents that are characters of their own")
+    )
 
 
 def unexpected(source: str, token: Token, previous: Token | None) -> GradcliError:
@@ -212,6 +228,14 @@ def _hint(token: Token, previous: Token | None) -> str | None:
 
 def _missing_operator(kind: str, text: str, before: str, left: str, adjacent: bool) -> str:
     """The hint for two operands side by side."""
+    if before == "NUMBER" and adjacent and (text[0] == "_" or left.endswith("_")):
+        return "an underscore in a number stands between two digits, as in 1_000"
+    if before == "NUMBER" and adjacent and kind == "NUMBER" and left[:2] in ("0b", "0B", "0o", "0O"):
+        return (
+            "the digits of a binary number are 0 and 1"
+            if left[1] in "bB"
+            else "the digits of an octal number are 0 to 7"
+        )
     if before == "NUMBER" and kind == "NAME":
         if left == "0" and adjacent and text[0] in "xXoObB":
             return "write the number in decimal"
