@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pytest
+
+from gradcli.engine.execute.run import known_value, op_by_op, run
+from gradcli.engine.native.choice import ENGINE
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.phases import phases_of
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Sizes
 from gradcli.graph.native_forms import Lanes
+from tests.test_engine_blocks import agree, with_gradients
 
 SPACE = (5,)
 #: Of slots 0 (read) to 3: a sum along the row, what needs it and the array, and what is made of the array alone.
@@ -32,3 +41,28 @@ def test_what_looks_at_such_an_array_does_not_move_to_a_later_loop() -> None:
     items = [TOTAL, WRITER, last]
     assert [[item.out for item in phase.items] for phase in phases_of(items, [4], {})] == [[1], [3, 4]]
     assert [[item.out for item in phase.items] for phase in phases_of(items, [4], {9: 0})] == [[1, 3], [4]]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "flip(cumsum(x, 2), 1) + sum(cumsum(x, 2))",
+        "sort(x, 2).values[..., i] + sum(sort(x, 2).values)",
+        "gather(sort(x, 2).values, 2, g) + sum(sort(x, 2).values)",
+        "sum((flip(x, 1) + sum(x))[..., :1])",
+    ],
+)
+def test_a_result_written_over_what_is_read_at_other_places(expression: str) -> None:
+    """Once a sum is known, nobody looks at what it was made of but the result: all of a row is read before any of it is
+    written."""
+    rng = np.random.default_rng(0)
+    arrays = {"x": rng.normal(size=(153, 9, 9)), "i": rng.permutation(9), "g": rng.integers(0, 9, (153, 9, 9))}
+    arrays = {name: array for name, array in arrays.items() if re.search(rf"\b{name}\b", expression)}
+    roots = with_gradients(expression, arrays)
+    sizes = Sizes(small=0, block_bytes=1 << 12, least=1 << 6, elements=1 << 9, matrix_rows=16, little=0)
+    for some in (roots, roots[:1]):
+        program = plan(some, sizes=sizes)
+        expected = op_by_op(some)
+        for engine in ("numpy", "native"):
+            ENGINE.set(engine)
+            agree(run(program, [known_value(leaf) for leaf in program.leaves], threads=2), expected, 1e-9)

@@ -61,7 +61,10 @@ def _earliest(items: Sequence[LoopStep], over: Mapping[int, int]) -> dict[LoopSt
             phases.append(Phase(item.space))
         phases[place].add(item)
         where[item] = place
-        read |= {slot: max(place, read.get(slot, 0)) for slot, _ in item.operands}
+        for slot, strides, shift in item.reads:
+            # What is read at other places than the loop is at may be overwritten by then.
+            here = strides == dense(item.space) and not shift and slot != item.whole
+            read[slot] = max(place + (not here), read.get(slot, 0))
         if item.out >= 0:
             made[item.out] = item
     return where
