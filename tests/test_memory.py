@@ -174,3 +174,18 @@ def test_what_is_shown_of_many_dimensions_counts(spend: Spend) -> None:
     done = spend("eval", f"expand(x, {dims}) + 1", "x=1", "--no-grad", "--memory-limit", "100MB")
     assert done.code == 2 and "needs 268 MB, 100 MB of memory may be used" in done.err
     assert done.peak < 20
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "interpolate(x[None, None], size=3*2**22, mode='linear')",
+        "interpolate(x[None, None], scale_factor=2**22)",
+        "avg_pool1d(x.repeat(2**22)[None], 2)",
+        "max_pool1d(x.repeat(2**22)[None], 2)",
+    ],
+)
+def test_tables_count(expression: str, spend: Spend) -> None:
+    """Those along one long dimension take many times what the result does."""
+    done = spend("eval", expression, "x=[1, 2, 3]", "--no-grad", "--engine", "numpy", "--memory-limit", "300MB")
+    assert done.code == 2 and "300 MB of memory may be used" in done.err and done.peak < 60

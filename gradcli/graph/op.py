@@ -125,8 +125,8 @@ class Op:
 
     How it is executed: `blocking` says how the result can be computed in pieces, `batching` what becomes of it when
     there are many operands at once, `cost` what an element of the result costs, in walks over a block, or a function
-    that says so for a node, and `simplify(builder, op, inputs, params)` gives a simpler node of the same values, or
-    None.
+    that says so for a node, `tables(node)` the bytes of tables that the kernel makes, and `simplify(builder, op,
+    inputs, params)` gives a simpler node of the same values, or None.
 
     What is known of it as a function: `signs` of the operands of a sum, `powers` of those of a product. `commutative`:
     its two operands may change places. `same`: its values are those of its first operand; `recast`: in another dtype;
@@ -178,6 +178,7 @@ class Op:
     blocking: Blocking = WHOLE
     batching: Batching | None = None
     cost: float | Callable[[Any], float] = 4.0
+    tables: Callable[[Any], int] | None = None
     simplify: Callable[..., Any] | None = None
 
     signs: tuple[int, ...] | None = None

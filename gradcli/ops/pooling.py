@@ -23,7 +23,7 @@ from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.taps import has_empty_window, maxima, width_of
 from gradcli.ops.kernels.windows import Meeting, folded, out_lengths, unfolded
 from gradcli.ops.notation import spelling
-from gradcli.ops.resampling import as_plane, check_tables, is_longer, spatial, wanted_lengths, window
+from gradcli.ops.resampling import as_plane, check_tables, is_longer, spatial, table_bytes, wanted_lengths, window
 from gradcli.ops.shape import squeeze, unsqueeze
 
 # Elements at places ---------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def _text_columns(w: Any, c: Any) -> Any:
 
 max_pool = primitive(
     "_max_pool", lambda x, maps, name, wanted=(True, True): maxima(x, maps, wanted), _pool_infer, family="network",
-    results=("values", "indices"), skips=True, vjp=_pool_vjp, formula=_NO_FORMULA, text=_text,
+    results=("values", "indices"), skips=True, vjp=_pool_vjp, tables=table_bytes, formula=_NO_FORMULA, text=_text,
     grad_fn=lambda node: (f"{node.params['name']}Backward0", node.inputs),
     doc="The largest element of each window, and its place.",
     cost=lambda node: max(1.0, 4.0 * sum(width_of(one) for one in node.params["maps"])),

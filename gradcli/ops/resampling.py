@@ -31,6 +31,8 @@ from gradcli.ops.shape import squeeze, unsqueeze
 
 # The places that a map looks at are a table, which takes 8 bytes for each of them.
 _MOST_PLACES = 1 << 26
+# And several times as much until it is one.
+_PLACE = 40
 
 
 def check_tables(maps: Sequence[Map]) -> None:
@@ -38,6 +40,13 @@ def check_tables(maps: Sequence[Map]) -> None:
         if one[2] * width_of(one) > _MOST_PLACES:
             message = "{} elements, each made of {}, look at more than {} places of one dimension"
             raise SizeError(message, one[2], width_of(one), _MOST_PLACES)
+
+
+def table_bytes(node: Node) -> int:
+    """What the tables of a map take while they are made: places, weights, and where there are some. A map that is
+    turned is made of the other one."""
+    places = sum(one[2] * width_of(one) for one in node.params["maps"])
+    return places * _PLACE * (2 if node.params.get("turned") else 1)
 
 
 def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -78,7 +87,7 @@ resample: Op = primitive(
     doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn,
     vjp=lambda g, out, x, turned, **params: (make(resample, (g,), {**params, "turned": not turned}),), batching=LINEAR,
     blocking=Blocking(lambda node, dim: (dim,) if dim < node.ndim - len(node.params["maps"]) else None), cost=_cost,
-    formula=arithmetic.none("means of windows and interpolation have no short formula"), text=_text,
+    tables=table_bytes, formula=arithmetic.none("means of windows and interpolation have no short formula"), text=_text,
 )
 
 

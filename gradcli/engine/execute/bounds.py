@@ -45,11 +45,13 @@ def memory_of(program: Program, threads: int, streamed: frozenset[int], repeats:
 
 
 def _own(program: Program, threads: int, step: WholeStep) -> int:
-    """The bytes that a whole operation takes beside its result, where elements are added up."""
+    """The bytes that a whole operation takes beside its result: for its tables, or where elements are added up."""
     lines = chosen_lines(program, step)
     if lines is not None:
         return lines.memory(threads) * min(threads, lines.ranges(threads))
     node, form = step.node, step.node.op.native
+    if node.op.tables is not None:
+        return node.op.tables(node)
     added = form.rule(node) if isinstance(form, NativeAdded) else None
     # NumPy does so in double precision, along the first dimension all at once.
     return 0 if added is None or added[0] or node.dtype == FLOAT64 else node.size * FLOAT64.itemsize
