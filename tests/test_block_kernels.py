@@ -541,3 +541,24 @@ def test_places_and_running_sums_go_through_many_rows_piece_by_piece(shape: tupl
             out = np.empty_like(view)
             running(np.add, out, view, dim)
             assert np.array_equal(out, np.cumsum(x, dim, np.float64).astype(np.float32))
+
+
+def test_numpy_is_given_one_dtype_to_combine() -> None:
+    """Arrays of files and of other processes have copies of NumPy's dtypes, which takes it many times as long."""
+    seen = []
+
+    class Recorder:
+        @staticmethod
+        def at(total: Any, places: Any, values: Any) -> None:
+            seen.append((total.dtype, values.dtype))
+            np.add.at(total, places, values)
+
+    for dtype in ("f4", "f8", "i8", "?"):
+        own, places = np.dtype(dtype), np.array([4, 0, 4])
+        total, values = (np.ones(size, own.newbyteorder("=")) for size in (5, 3))
+        assert total.dtype is not values.dtype
+        total[:] = 0
+        picking.combine_at(Recorder, total, places, values)
+        picking.combine_at(Recorder, total, places, np.ones(3, np.int8 if dtype != "?" else own))
+        assert total[4] == (4 if dtype != "?" else True) and total.dtype == own
+    assert all(a is b for a, b in seen)

@@ -125,7 +125,7 @@ def added_in_rows(node: Node, start: int | None, source: int, places: int) -> tu
 
 def cost_of_sums(node: Node) -> float:
     """Sums within rows, of which there is a native form, take NumPy long enough to compile it for some millions."""
-    return 18.0 if node.params["dim"] and node.dtype.kind == "f" and node.params.get("add", True) else 4.0
+    return 18.0 if node.params["dim"] is not None and node.dtype.kind == "f" and node.params.get("add", True) else 4.0
 
 
 def _rows_of_table(node: Node) -> tuple[Dims, Dims] | None:

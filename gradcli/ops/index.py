@@ -23,7 +23,7 @@ from gradcli.ops.batched_places import INDEXED, picked_place
 from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import call, composite, given_shape, primitive
 from gradcli.ops.formulas import places
-from gradcli.ops.kernels.picking import add_lines, are_there, lines_into
+from gradcli.ops.kernels.picking import add_lines, are_there, combine_at, lines_into
 from gradcli.ops.notation import spelling
 from gradcli.ops.shape import cut, embed, reshape, strides_of, unsqueeze
 
@@ -307,8 +307,7 @@ def _sums_at_places(arrays: list[Any], params: Params, start: int) -> tuple[Any,
     lines = np.moveaxis(g, tuple(picked), tuple(k - dim - index.ndim for k in picked)).reshape(-1, places.size)
     sums = np.zeros((len(lines), length))
     for line, total in zip(lines, sums, strict=True):
-        # Of vectors of one dtype `add.at` is fast.
-        np.add.at(total, places, line.astype(np.float64))
+        combine_at(np.add, total, places, line)
     return (np.moveaxis(sums.reshape((*shape[:dim], *shape[dim + 1 :], length)), -1, dim),)
 
 

@@ -351,7 +351,7 @@ def _reduce_kernel(x: Any, index: Any, source: Any, dim: int, reduce: str, inclu
     if not include:
         # What is put first counts alone.
         out[flat] = start if floating or not extreme else _far_end(x.dtype, start)
-    ufunc.at(out, flat, source.reshape(-1))
+    picking.combine_at(ufunc, out, flat, source.reshape(-1))
     if reduce == "mean":
         counts = np.bincount(flat, minlength=out.size) + int(include)
         np.maximum(counts, 1, out=counts)

@@ -16,7 +16,7 @@ import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
-from gradcli.engine.native.loops import address, ask, in_vectors, lead_address, loop_to
+from gradcli.engine.native.loops import address, ask, in_masked_vectors, in_vectors, lead_address, loop_to
 from gradcli.engine.native.transpose import first_load, first_store, load_under, spread_from, store_under
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
 from gradcli.graph.native_forms import NativeAdded, NativeScatter
@@ -157,14 +157,9 @@ class _Writer:
     # The sums ---------------------------------------------------------------------------------------------------------
 
     def _along(self, count: str, each: Callable[[str, Vector | None], None]) -> None:
-        """Something with so many neighbours, a vector at a time; the last one has a mask."""
-        v = self.v
-        whole = self._number(f"and i64 {count}, {-self.lanes}")
-        with loop_to(v, "0", whole, self.lanes) as at:
-            each(at, None)
-        with loop_to(v, whole, count, self.lanes) as at:
-            rest = self._number(f"sub i64 {count}, {at}")
-            each(at, self._order() < v.spread(rest, INT64))
+        """Something with so many neighbours, a vector at a time."""
+        for at, mask in in_masked_vectors(self.v, count):
+            each(at, mask)
 
     def _order(self) -> Vector:
         return self.v.value(f"<{', '.join(f'i64 {k}' for k in range(self.lanes))}>", INT64)

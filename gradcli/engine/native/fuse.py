@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.engine.native.added_columns import columns_added
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import group_of
@@ -18,7 +19,7 @@ from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.separate_products import separate
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.vectors import INT64
-from gradcli.engine.native.ways import SEPARATE, WAYS, Way
+from gradcli.engine.native.ways import COLUMNS, SEPARATE, WAYS, Way
 from gradcli.engine.plan.block_sizes import times_as_long
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
@@ -108,7 +109,7 @@ def _runs(one: Pass, reader: Lowering, way: Way, code: Code, over: Collection[in
         enough = length is not None and (length <= code.room or any(slot in reader.apart for slot in step.inputs))
         if items is None or length is None or not enough:
             yield from _ended(run)
-            yield _product(reader, step, over) or step
+            yield _apart(reader, step, over) or step
             run, reader.checks = _Stretch(way), []
             continue
         if run.items and run.length + length > _LONGEST:
@@ -136,12 +137,14 @@ def _ended(run: _Stretch) -> Iterator[_Stretch | Step | Sum]:
         yield from plain
 
 
-def _product(reader: Lowering, step: Step | Sum, over: Collection[int]) -> _Stretch | None:
-    """A step that is a product of matrices, if each row of the block has its own."""
-    item = separate(reader, step, over)
+def _apart(reader: Lowering, step: Step | Sum, over: Collection[int]) -> _Stretch | None:
+    """A step that is a function of its own: a product of matrices, if each row of the block has its own, or elements
+    that are added up in columns."""
+    run, item = _Stretch(SEPARATE), separate(reader, step, over)
+    if item is None and (found := columns_added(reader, step)) is not None:
+        run.way, (item, run.checks) = COLUMNS, found
     if item is None:
         return None
-    run = _Stretch(SEPARATE)
     run.items, run.covers = [item], [step]
     return run
 

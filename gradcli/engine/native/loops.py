@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gradcli.engine.native.expressions import LINE, Expressions
+from gradcli.engine.native.vectors import INT64, Vector
 
 
 @contextmanager
@@ -103,6 +104,19 @@ def in_vectors(v: Expressions, length: int) -> Iterator[tuple[str, int]]:
     if length > whole:
         with v.scope():
             yield str(whole), length - whole
+
+
+def in_masked_vectors(v: Expressions, count: str) -> Iterator[tuple[str, Vector | None]]:
+    """The first of neighbouring places, of which there are so many as is known when it is run, and which of them there
+    are: whole vectors in a loop, then what is left over under a mask."""
+    whole, rest = v.fresh(), v.fresh()
+    v.lines.append(f"  {whole} = and i64 {count}, {-v.lanes}")
+    with loop_to(v, "0", whole, v.lanes) as at:
+        yield at, None
+    with loop_to(v, whole, count, v.lanes) as at:
+        v.lines.append(f"  {rest} = sub i64 {count}, {at}")
+        places = v.value(f"<{', '.join(f'i64 {k}' for k in range(v.lanes))}>", INT64)
+        yield at, places < v.spread(rest, INT64)
 
 
 def address(v: Expressions, base: str, by: str | int, kind: str = "i8") -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from gradcli.engine.native import panels, separate_products
+from gradcli.engine.native.added_columns import AddedColumns, takes_columns
 from gradcli.engine.native.along_rows import suits
 from gradcli.engine.native.columns_across import ColumnsAcross
 from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
@@ -93,5 +94,6 @@ WAYS = (
     Way(FoldedColumns, takes_folded),
 )
 
-#: A product of matrices that goes with nothing else.
+#: A product of matrices, and sums of columns, that go with nothing else.
 SEPARATE = Way(separate_products.SeparateProducts, separate_products.takes)
+COLUMNS = Way(AddedColumns, takes_columns)

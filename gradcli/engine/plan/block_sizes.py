@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gradcli.engine.plan.program import Sizes
 from gradcli.engine.plan.schedule import BLOCK, PassNodes, Schedule
+from gradcli.graph.native_forms import NativeAdded
 from gradcli.graph.node import Node
 from gradcli.ops.shape import permute
 
 # As many bytes may a block of a matrix have.
 _MATRIX_BYTES = 1 << 23
+# Where elements are added up at places along a dimension before the blocked one, so many neighbours have places of
+# their own: they are whole lines of the cache.
+_PIECE = 64
 # Blocks are made larger than they have to be only as far as there remain so many.
 _ENOUGH = 16
 # So many times as large are those of a pass that is one native function.
@@ -42,8 +47,10 @@ def block_rows(schedule: Schedule, order: Sequence[Node], inside: set[Node], len
     """How many rows a block has: by the widest value in it. It does not depend on the machine."""
     row_bytes = row_size = 1
     widest = 1
-    matrix = False
+    matrix, piece = False, 1
     for node in order:
+        if isinstance(node.op.native, NativeAdded) and node in inside and schedule.axes[node][1]:
+            piece = max(piece, -(-_PIECE // math.prod(node.shape[schedule.axes[node][1] + 1 :])))
         product = node.op.family == "contraction"
         matrix = matrix or (product and node.ndim > 1 and not _of_batches(schedule, node))
         if node.op is permute:
@@ -66,6 +73,7 @@ def block_rows(schedule: Schedule, order: Sequence[Node], inside: set[Node], len
     if widest > row_bytes:
         many = min(_MATRIX_BYTES // widest, length // _ENOUGH)
         rows = min(rows, max(sizes.block_bytes // widest, many, least))
+    rows = max(rows, min(piece, _MATRIX_BYTES // row_bytes))
     if matrix:
         # Not at any price: rows may be long.
         rows = max(rows, min(sizes.matrix_rows, _MATRIX_BYTES // row_bytes))
