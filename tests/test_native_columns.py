@@ -1,5 +1,5 @@
-"""Elements added up at places of their own columns: native code against NumPy and against sums one by one, in any
-number of blocks and threads, and what is refused."""
+"""Elements added up at places of their own columns, and taken from there: native code against NumPy and against sums
+one by one, in any number of blocks and threads, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 import gradcli as gc
 from gradcli.engine.execute.run import known_value, run
 from gradcli.engine.native import added_columns
-from gradcli.engine.native.added_columns import AddedColumns
+from gradcli.engine.native.added_columns import ColumnWalk
 from gradcli.engine.native.choice import ENGINE
+from gradcli.engine.native.taken_columns import TakenColumns
 from gradcli.engine.plan import planner
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
@@ -35,11 +36,11 @@ EXPRESSIONS = ["scatter_add(x, 0, i, y)", "sum(gather(x, 0, i)*y)", "scatter_add
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[AddedColumns]:
+def written(monkeypatch: pytest.MonkeyPatch) -> list[ColumnWalk]:
     """The functions that are written so."""
-    found: list[AddedColumns] = []
-    module = AddedColumns.module
-    monkeypatch.setattr(AddedColumns, "module", lambda self: found.append(self) or module(self))
+    found: list[ColumnWalk] = []
+    module = ColumnWalk.module
+    monkeypatch.setattr(ColumnWalk, "module", lambda self: found.append(self) or module(self))
     return found
 
 
@@ -60,18 +61,18 @@ def results(expression: str, inputs: dict[str, Any], engine: str, threads: int) 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_columns_are_added_up_as_numpy_does_it(expression: str, dtype: str, written: list[AddedColumns]) -> None:
+def test_columns_are_added_up_as_numpy_does_it(expression: str, dtype: str, written: list[ColumnWalk]) -> None:
     for case in CASES:
         inputs = inputs_of(case, dtype)
         expected = results(expression, inputs, "numpy", 1)
         for threads in (1, 2, 3):
             got = results(expression, inputs, "native", threads)
             assert all(same_bits(mine, theirs) for mine, theirs in zip(got, expected, strict=True)), (case, threads)
-    assert len(written) >= len(CASES)
+    assert len({one.item.step.node.shape for one in written}) >= 3
 
 
 @pytest.mark.parametrize("index", ["int32", "int64"])
-def test_sums_are_made_one_by_one_in_double_precision(index: str, written: list[AddedColumns]) -> None:
+def test_sums_are_made_one_by_one_in_double_precision(index: str, written: list[ColumnWalk]) -> None:
     inputs = inputs_of((701, 900, (307,)), "float32", index)
     total = inputs["x"].astype(np.float64)
     for places, line in zip(inputs["i"], inputs["y"].astype(np.float64), strict=True):
@@ -80,17 +81,17 @@ def test_sums_are_made_one_by_one_in_double_precision(index: str, written: list[
     assert np.array_equal(got, total.astype(np.float32), equal_nan=True) and written
 
 
-def test_few_columns_at_a_time_change_no_bits(monkeypatch: pytest.MonkeyPatch, written: list[AddedColumns]) -> None:
+def test_few_columns_at_a_time_change_no_bits(monkeypatch: pytest.MonkeyPatch, written: list[ColumnWalk]) -> None:
     inputs = inputs_of((701, 503, (307,)), "float32")
     expected = results("scatter_add(x, 0, i, y)", inputs, "native", 1)
-    monkeypatch.setattr(added_columns, "_SUMS", 1)
+    monkeypatch.setattr(added_columns, "_NEAR", 1)
     monkeypatch.setattr(added_columns, "_FEW", 8)
     got = results("scatter_add(x, 0, i, y)", inputs, "native", 1)
     assert all(same_bits(mine, theirs) for mine, theirs in zip(got, expected, strict=True))
     assert [one.columns for one in written[:1] + written[-1:]] == [184, 8]
 
 
-def test_too_many_places_are_left_to_numpy(written: list[AddedColumns]) -> None:
+def test_too_many_places_are_left_to_numpy(written: list[ColumnWalk]) -> None:
     case = 300_001, 2, (70,)
     assert same_bits(
         *(results("scatter_add(x, 0, i, y)", inputs_of(case, "float64"), one, 2)[0] for one in ("native", "numpy"))
@@ -98,9 +99,54 @@ def test_too_many_places_are_left_to_numpy(written: list[AddedColumns]) -> None:
     assert not written
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int8", "bool", "float16"])
+def test_elements_are_taken_from_columns(dtype: str, written: list[ColumnWalk]) -> None:
+    cases = [
+        (3001, 1503, (307,)),
+        (2000, 1041, (90, 9)),
+        (70_001, 1025, (65,)),
+        (3001, 503, (307,)),
+        (2000, 41, (90, 9)),
+    ]
+    for case in cases:
+        inputs = inputs_of(case, "float32")
+        inputs["x"] = np.nan_to_num(inputs["x"] * 3).astype(dtype)
+        used = {name: inputs[name] for name in "xi"}
+        for expression in ("gather(x, 0, i)", "gather(x, 0, i - 0)*1"):
+            expected = results(expression, used, "numpy", 1)
+            for threads in (1, 2):
+                got = results(expression, used, "native", threads)
+                assert all(same_bits(mine, theirs) for mine, theirs in zip(got, expected, strict=True)), (case, threads)
+    assert any(isinstance(one, TakenColumns) for one in written)
+
+
+def test_what_is_taken_from_is_not_written_over(written: list[ColumnWalk]) -> None:
+    """Where the result might lie in the memory of what nobody else needs."""
+    inputs = inputs_of((3001, 3001, (307,)), "float32")
+    used = {name: inputs[name] for name in "xi"}
+    for expression in ("gather(tanh(x) + sum(x)*0, 0, i)", "gather(x*2, 0, i) + sum(x*2)*0"):
+        both = [results(expression, used, engine, 2)[0] for engine in ("numpy", "native")]
+        np.testing.assert_allclose(*both, rtol=1e-5)
+    assert written
+
+
+@pytest.mark.parametrize("bad", [-1, 3001])
+def test_places_in_no_column_are_refused(bad: int, written: list[ColumnWalk], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "DEFAULT_SIZES", BLOCKS)
+    _kept.clear()
+    inputs = inputs_of((3001, 1503, (370,)), "float32")
+    inputs["i"][400, 300] = bad
+    for engine in ("numpy", "native"):
+        gc.set_engine(engine)
+        with pytest.raises(GradcliError, match=f"index {bad} is out of range"):
+            gc.evaluate("gather(x, 0, i)", {name: inputs[name] for name in "xi"}, wrt=())
+    assert written
+    _kept.clear()
+
+
 @pytest.mark.parametrize("bad", [-1, 701])
 def test_places_that_are_not_there_are_refused(
-    bad: int, written: list[AddedColumns], monkeypatch: pytest.MonkeyPatch
+    bad: int, written: list[ColumnWalk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planner, "DEFAULT_SIZES", BLOCKS)
     _kept.clear()
@@ -115,7 +161,7 @@ def test_places_that_are_not_there_are_refused(
     _kept.clear()
 
 
-def test_other_dtypes_are_left_to_numpy(written: list[AddedColumns]) -> None:
+def test_other_dtypes_are_left_to_numpy(written: list[ColumnWalk]) -> None:
     rng = np.random.default_rng(0)
     x, y, i = (rng.integers(0, 50, (n, 300)) for n in (50, 80, 80))
     expected = x.copy()

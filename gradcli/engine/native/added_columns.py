@@ -4,6 +4,7 @@ of its own, and neighbouring columns are neighbours in memory."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 from gradcli.engine.native import lane_forms
 from gradcli.engine.native.builder import VectorBuilder
@@ -14,56 +15,61 @@ from gradcli.engine.native.loops import ask, in_masked_vectors, lead_address, lo
 from gradcli.engine.native.lowering import DTYPES, Lowering
 from gradcli.engine.native.states import States
 from gradcli.engine.native.strides import dense
-from gradcli.engine.native.transpose import load_under, store_under
+from gradcli.engine.native.transpose import load_under, store_under, stored
 from gradcli.engine.native.vectors import FLOAT64, Vector
 from gradcli.engine.plan.passes import Step, Sum
 from gradcli.graph.native_forms import NativeAdded
 
-#: Bytes of sums that are made at once, which fit into the second-level cache; of few columns they may be more.
-_SUMS, _MOST_SUMS = 1 << 20, 1 << 24
+#: Bytes of what is looked at in no order, which fit into the second-level cache; of few columns they may be more.
+_NEAR, _MOST = 1 << 20, 1 << 24
 #: So many columns are few, and at most so many are taken at once.
 _FEW, _MOST_COLUMNS = 32, 256
 #: Memory is asked for so many rows ahead: the next one is too far away for the processor to know by itself.
 _AHEAD = 8
 _SIZE = FLOAT64.itemsize
 
+#: What is done with a row: its place, the first column, and how many there are.
+Walk = Callable[[str, str, str], None]
 
-class AddedColumns:
-    """Takes some columns at a time: their sums begin in double precision, elements are added row by row, and the sums
-    are written as the result has them."""
 
-    def __init__(self, group: Group) -> None:
+class ColumnWalk:
+    """Goes through some columns at a time, and through the rows of these: `walks` are how many there are each time, and
+    what is done with one. `taken` are the bytes that all rows of a column take together."""
+
+    def __init__(self, group: Group, taken: int) -> None:
         ((self.item,),) = [phase.items for phase in group.phases]
         assert self.item.table is not None
-        self.group, self.length = group, self.item.table.length
+        self.group, self.table = group, self.item.table
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [])
         self.v = VectorBuilder(self.lanes, block="columns")
-        self.columns = columns_at_once(self.length, self.lanes)
+        self.columns = columns_at_once(taken, self.lanes)
         before, self.tail = self.states.marking()
         self.head = [*group.addresses(), *before]
-        self.head.append(self.states.reserve("%sums", self.length * self.columns * _SIZE))
+
+    def walks(self) -> Sequence[tuple[int, Walk]]:
+        raise NotImplementedError
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)`."""
-        v, item = self.v, self.item
+        v = self.v
         v.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
         count = v.fresh()
-        v.lines.append(f"  {count} = mul i64 %n, {self.group.trail(item.out)}")
+        v.lines.append(f"  {count} = mul i64 %n, {self.group.trail(self.item.out)}")
         with loop_to(v, "0", count, self.columns) as first:
             left, many = v.fresh(), v.fresh()
             v.lines.append(f"  {left} = sub i64 {count}, {first}")
             v.lines.append(f"  {many} = call i64 @llvm.umin.i64(i64 {left}, i64 {self.columns})")
-            for length, each in ((self.length, self._begin), (item.space[0], self._add), (self.length, self._end)):
-                with loop(v, length, 1) as row:
-                    each(row, first, many)
+            for rows, walk in self.walks():
+                with loop(v, rows, 1) as row:
+                    walk(row, first, many)
         body = ["entry:", *self.head, "  br label %columns", "columns:", *v.lines, *self.tail, "  ret void"]
         function = ["define void @k(ptr %p, i64 %n, ptr noalias %s) {", *body, "}"]
         return "\n\n".join([*sorted(filter(None, v.declarations.values())), "\n".join(function)])
 
-    def _row(self, slot: int, row: str, first: str, ahead: bool = False) -> str:
+    def row(self, slot: int, row: str, first: str, ahead: bool = False) -> str:
         """The address of the first of the columns in a row of an array; one in a row further on may be asked for."""
-        v, k, size = self.v, self.group.arrays.index(slot), self.group.dtype(slot).itemsize
+        v, k, size = self.v, self.group.arrays.index(slot), stored(self.group.dtype(slot)).itemsize
         at = lead_address(v, f"%a{k}", str(size), first)
         if self.group.lead(slot) == 1:
             return at
@@ -72,48 +78,61 @@ class AddedColumns:
             ask(v, lead_address(v, at, f"%l{k}", _AHEAD), self.columns * size)
         return at
 
+    def load(self, base: str, at: str, slot: int, mask: Vector | None) -> Vector:
+        dtype = self.group.dtype(slot)
+        return load_under(self.v, mask, lead_address(self.v, base, str(dtype.itemsize), at), dtype, "zeroinitializer")
+
+
+class AddedColumns(ColumnWalk):
+    """Sums begin in double precision, elements are added row by row, and the sums are written as the result has
+    them."""
+
+    def __init__(self, group: Group) -> None:
+        ((item,),) = [phase.items for phase in group.phases]
+        assert item.table is not None
+        super().__init__(group, item.table.length * _SIZE)
+        self.head.append(self.states.reserve("%sums", self.table.length * self.columns * _SIZE))
+
+    def walks(self) -> Sequence[tuple[int, Walk]]:
+        length = self.table.length
+        return (length, self._begin), (self.item.space[0], self._add), (length, self._end)
+
     def _sums(self, row: str) -> str:
         return lead_address(self.v, "%sums", str(self.columns * _SIZE), row)
 
     def _begin(self, row: str, first: str, many: str) -> None:
         """The sums of a row are zeros, or what they begin with."""
         v, start = self.v, self.item.start
-        base, sums = "" if start < 0 else self._row(start, row, first, ahead=True), self._sums(row)
+        base, sums = "" if start < 0 else self.row(start, row, first, ahead=True), self._sums(row)
         for at, mask in in_masked_vectors(v, many):
             value = v.constant(0, FLOAT64)
             if start >= 0:
-                value = v.cast(self._load(base, at, start, mask), FLOAT64)
+                value = v.cast(self.load(base, at, start, mask), FLOAT64)
             v.store(value, lead_address(v, sums, str(_SIZE), at))
 
     def _add(self, row: str, first: str, many: str) -> None:
         """The elements of a row go to their places, those of no column to the first one, as zeros."""
         v, item = self.v, self.item
-        assert item.table is not None
         (source, _), (places, _) = item.operands[-2:]
-        values, theirs = (self._row(slot, row, first, ahead=True) for slot in (source, places))
+        values, theirs = (self.row(slot, row, first, ahead=True) for slot in (source, places))
         for at, mask in in_masked_vectors(v, many):
-            place = place_within(v, self._load(theirs, at, places, mask), item.table, v.lanes)
-            value = v.cast(self._load(values, at, source, mask), FLOAT64)
+            place = place_within(v, self.load(theirs, at, places, mask), self.table, v.lanes)
+            value = v.cast(self.load(values, at, source, mask), FLOAT64)
             offset = place * (self.columns * _SIZE) + lane_offsets(v, _SIZE)
             add_each(v, lead_address(v, "%sums", str(_SIZE), at), offset, value, v.lanes)
 
     def _end(self, row: str, first: str, many: str) -> None:
         """Write the sums of a row."""
         v, out = self.v, self.item.out
-        base, sums = self._row(out, row, first), self._sums(row)
+        base, sums = self.row(out, row, first), self._sums(row)
         for at, mask in in_masked_vectors(v, many):
             value = v.cast(v.load(lead_address(v, sums, str(_SIZE), at), FLOAT64), self.group.dtype(out))
             store_under(v, mask, value, lead_address(v, base, str(value.dtype.itemsize), at))
 
-    def _load(self, base: str, at: str, slot: int, mask: Vector | None) -> Vector:
-        dtype = self.group.dtype(slot)
-        return load_under(self.v, mask, lead_address(self.v, base, str(dtype.itemsize), at), dtype, "zeroinitializer")
 
-
-def columns_at_once(length: int, lanes: int) -> int:
-    """Whole vectors of columns, of which there are sums of so many places."""
-    size = length * _SIZE
-    columns = max(min(_SUMS // size, _MOST_COLUMNS), min(_FEW, _MOST_SUMS // size))
+def columns_at_once(size: int, lanes: int) -> int:
+    """Whole vectors of columns that take so many bytes each."""
+    columns = max(min(_NEAR // size, _MOST_COLUMNS), min(_FEW, _MOST // size))
     return max(lanes, columns // lanes * lanes)
 
 
@@ -153,6 +172,12 @@ def columns_added(reader: Lowering, step: Step | Sum) -> tuple[LoopStep, list[Ch
 def takes_columns(reader: Lowering, item: LoopStep) -> bool:
     """Whether all arrays are cut along their second dimension, and sums of the fewest columns fit the cache."""
     assert item.table is not None
+    return are_columns(reader, item, item.table.length * _SIZE)
+
+
+def are_columns(reader: Lowering, item: LoopStep, size: int) -> bool:
+    """Whether all arrays are cut along their second dimension, and so many bytes for each of the fewest columns are not
+    too many."""
     slots = [reader.one.slots[slot] for slot in (item.out, *(slot for slot, _ in item.operands))]
     plain = all(axis == 1 and node.dtype in DTYPES for node, axis in slots)
-    return plain and item.table.length * columns_at_once(item.table.length, 8) * _SIZE <= _MOST_SUMS
+    return plain and size * columns_at_once(size, 8) <= _MOST

@@ -9,17 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.engine.native.added_columns import columns_added
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import group_of
 from gradcli.engine.native.lookups import place_within
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
-from gradcli.engine.native.separate_products import separate
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.vectors import INT64
-from gradcli.engine.native.ways import COLUMNS, SEPARATE, WAYS, Way
+from gradcli.engine.native.ways import WAYS, Way, alone
 from gradcli.engine.plan.block_sizes import times_as_long
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
@@ -138,14 +136,12 @@ def _ended(run: _Stretch) -> Iterator[_Stretch | Step | Sum]:
 
 
 def _apart(reader: Lowering, step: Step | Sum, over: Collection[int]) -> _Stretch | None:
-    """A step that is a function of its own: a product of matrices, if each row of the block has its own, or elements
-    that are added up in columns."""
-    run, item = _Stretch(SEPARATE), separate(reader, step, over)
-    if item is None and (found := columns_added(reader, step)) is not None:
-        run.way, (item, run.checks) = COLUMNS, found
-    if item is None:
+    """A step that is a function of its own."""
+    found = alone(reader, step, over)
+    if found is None:
         return None
-    run.items, run.covers = [item], [step]
+    run = _Stretch(found[0])
+    run.items, run.checks, run.covers = [found[1]], found[2], [step]
     return run
 
 
@@ -306,7 +302,7 @@ class _Rebuilt:
         # A result may be cut along another dimension, and then a row of it does not lie in one piece.
         stretches = [run for run in self.runs if isinstance(run, _Stretch)]
         for own, item in [(run, item) for run in stretches for item in run.items]:
-            over = own.way is SEPARATE and named(item).out in self.over
+            over = own.way.crosses and named(item).out in self.over
             if named(item) != item and (over or not own.way.takes(self.reader, named(item))):
                 names = {source: slot for source, slot in names.items() if source not in _touched(item)}
         for run in self.runs:

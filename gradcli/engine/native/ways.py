@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from gradcli.engine.native import panels, separate_products
-from gradcli.engine.native.added_columns import AddedColumns, takes_columns
+from gradcli.engine.native.added_columns import AddedColumns, columns_added, takes_columns
 from gradcli.engine.native.along_rows import suits
 from gradcli.engine.native.columns_across import ColumnsAcross
 from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
-from gradcli.engine.native.loop_steps import LoopStep
+from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.panels import Panels
 from gradcli.engine.native.rows_across import RowsAcross
@@ -19,6 +19,8 @@ from gradcli.engine.native.rows_joined import RowsJoined, takes_joined
 from gradcli.engine.native.rows_looped import RowsLooped
 from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
 from gradcli.engine.native.states import kept_size
+from gradcli.engine.native.taken_columns import TakenColumns, columns_taken, takes_taken
+from gradcli.engine.plan.passes import Step, Sum
 
 #: What functions are written of: neighbouring items.
 Groups = Sequence[Sequence[LoopStep]]
@@ -73,13 +75,14 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 
 
 class Way(NamedTuple):
-    """A way to write a function, which items it takes, whether it is worth while for these, and whether each place of a
-    row has code of its own."""
+    """A way to write a function, which items it takes, whether it is worth while for these, whether each place of a row
+    has code of its own, and whether operands are read at other places than those that are written."""
 
     function: Any
     takes: Callable[[Lowering, LoopStep], bool]
     worth_it: Callable[[Lowering, Groups], bool] = lambda reader, groups: True
     unrolled: bool = False
+    crosses: bool = False
 
 
 #: What takes as many as another one comes first.
@@ -94,6 +97,18 @@ WAYS = (
     Way(FoldedColumns, takes_folded),
 )
 
-#: A product of matrices, and sums of columns, that go with nothing else.
-SEPARATE = Way(separate_products.SeparateProducts, separate_products.takes)
-COLUMNS = Way(AddedColumns, takes_columns)
+_SEPARATE = Way(separate_products.SeparateProducts, separate_products.takes, crosses=True)
+_ADDED = Way(AddedColumns, takes_columns)
+_TAKEN = Way(TakenColumns, takes_taken, crosses=True)
+
+
+def alone(reader: Lowering, step: Step | Sum, over: Collection[int]) -> tuple[Way, LoopStep, list[Check]] | None:
+    """How a step is written that goes with nothing else, and what has to be looked at for it: a product of matrices of
+    which each row has its own, or what is added to columns or taken from them. `over` are the places that are written
+    over what is read."""
+    if (product := separate_products.separate(reader, step, over)) is not None:
+        return _SEPARATE, product, []
+    if (added := columns_added(reader, step)) is not None:
+        return _ADDED, *added
+    taken = columns_taken(reader, step, over)
+    return None if taken is None else (_TAKEN, *taken)
