@@ -25,7 +25,7 @@ from gradcli.formula import derivation
 from gradcli.formula.lengths import Given
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32
 from gradcli.language.instructions import Script
-from gradcli.machine.limits import MEMORY_LIMIT
+from gradcli.machine.limits import HAS_LIMIT, MEMORY_LIMIT
 from gradcli.ops.create import GENERATOR
 
 # How long it takes says more of what else a machine has to do.
@@ -49,6 +49,7 @@ _SETTINGS: list[tuple[ContextVar[Any], Any]] = [
     (THREADS, None),
     (ENGINE, None),
     (MEMORY_LIMIT, None),
+    (HAS_LIMIT, False),
     (GENERATOR, None),
     (DEFAULT_DTYPE, FLOAT32),
 ]
