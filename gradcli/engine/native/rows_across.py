@@ -11,7 +11,7 @@ from gradcli.engine.native.lookups import add_each, gathered, place_within
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, lead_address
 from gradcli.engine.native.padded import Padded, rows_there
-from gradcli.engine.native.states import States, count_of, take_rows_in, with_one_more
+from gradcli.engine.native.states import States, as_variable, count_of, take_rows_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
 from gradcli.engine.native.transpose import pack, stored, unpack
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
@@ -71,16 +71,9 @@ class RowsAcross:
                 if not few:
                     self.head.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
                     continue
-                self.head += [
-                    f"  {name} = alloca {kind}, align 64",
-                    f"  {name}.p = getelementptr i8, ptr %s, i64 {at}",
-                    f"  {name}.v = load {kind}, ptr {name}.p, align 8",
-                    f"  store {kind} {name}.v, ptr {name}, align 64",
-                ]
-                self.tail += [
-                    f"  {name}.e = load {kind}, ptr {name}, align 64",
-                    f"  store {kind} {name}.e, ptr {name}.p, align 8",
-                ]
+                before, after = as_variable(name, kind, at)
+                self.head += before
+                self.tail += after
 
     def _take_in(self, item: LoopStep, offset: int, value: Vector) -> None:
         number = self.group.sums.index(item)

@@ -14,7 +14,7 @@ from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address, address_of, lead_address, loop, loops
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.padded import Padded
-from gradcli.engine.native.states import States, merge_in_memory, taken_in
+from gradcli.engine.native.states import States, as_variable, merge_in_memory, take_in_each, taken_in
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import pack, spread_from, stored, unpack
 from gradcli.engine.native.vectors import INT32, Vector, element_type
@@ -118,7 +118,7 @@ class RowsJoined:
 
     def _accumulators(self) -> list[str]:
         """Memory for the states of places, variables for those of all; gives what stands behind the loop."""
-        v, after = self.v, []
+        v, after = self.v, list[str]()
         v.lines.append(f"  %end = mul i32 %valid, {self.width}")
         for number, item in enumerate(self.group.sums):
             dtypes = self.states.parts[number]
@@ -127,13 +127,9 @@ class RowsJoined:
                 if any(item.strides):
                     self.reserved.append(self.states.reserve(name, self.length * dtype.itemsize))
                     continue
-                kind, at = v.type(dtype), address(v, "%s", self.states.place(number, part, 0))
-                v.lines.append(f"  {name} = alloca {kind}, align 64")
-                v.store(v.load(at, dtype), name)
-                after += [
-                    f"  {name}.v = load {kind}, ptr {name}, align 64",
-                    f"  store {kind} {name}.v, ptr {at}, align 8",
-                ]
+                before, behind = as_variable(name, v.type(dtype), self.states.place(number, part, 0))
+                v.lines += before
+                after += behind
         return after
 
     def _masks(self, at: str) -> list[Vector]:
@@ -146,15 +142,9 @@ class RowsJoined:
     def _take_in(self, item: LoopStep, values: Sequence[tuple[Vector, Vector]], at: str) -> None:
         """Take these into the state of a place, each where its mask is set."""
         v, parts = self.v, self.sums[item]
-        assert item.lanes is not None
         if any(item.strides):
             parts = [(lead_address(v, name, str(dtype.itemsize), at), dtype) for name, dtype in parts]
-        state = [v.load(*part) for part in parts]
-        for value, mask in values:
-            after = item.lanes.add(v, state, value)
-            state = [v.select(mask, new, old) for new, old in zip(after, state, strict=True)]
-        for (name, _), part in zip(parts, state, strict=True):
-            v.store(part, name)
+        take_in_each(v, item, parts, values)
 
 
 class _PaddedRows(Padded):

@@ -92,6 +92,19 @@ class States:
         return self.offsets[number][part] + index * self.step(number, part)
 
 
+def as_variable(name: str, kind: str, at: int) -> tuple[list[str], list[str]]:
+    """The lines that make a state, so many bytes from the start of the memory, a variable while a loop runs, and those
+    that write it back."""
+    before = [
+        f"  {name} = alloca {kind}, align 64",
+        f"  {name}.p = getelementptr i8, ptr %s, i64 {at}",
+        f"  {name}.v = load {kind}, ptr {name}.p, align 8",
+        f"  store {kind} {name}.v, ptr {name}, align 64",
+    ]
+    after = [f"  {name}.e = load {kind}, ptr {name}, align 64", f"  store {kind} {name}.e, ptr {name}.p, align 8"]
+    return before, after
+
+
 def taken_in(group: Group, item: LoopStep) -> np.dtype:
     """The dtype of what a reduction takes in."""
     return group.dtype(item.operands[0][0])
@@ -120,15 +133,22 @@ def take_rows_in(
 ) -> None:
     """Take a vector of rows into the state of a sum over them, whose parts have these addresses and so many lanes: some
     rows after the others, those that there are."""
-    assert item.lanes is not None
     values, masks = (in_pieces(v, x, lanes) for x in (value, v.value("%mask", BOOL)))
     with v.narrowed(lanes):
-        state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
-        for one, mask in zip(values, masks, strict=True):
-            new = with_one_more(v, item, state, one, places_from(v, "%place") if item.lanes.indexed else None)
-            state = [v.select(mask, after, before) for before, after in zip(state, new, strict=True)]
-        for name, part in zip(names, state, strict=True):
-            v.store(part, name)
+        take_in_each(v, item, list(zip(names, dtypes, strict=True)), list(zip(values, masks, strict=True)))
+
+
+def take_in_each(
+    v: VectorBuilder, item: LoopStep, parts: Sequence[tuple[str, np.dtype]], values: Sequence[tuple[Vector, Vector]]
+) -> None:
+    """Take one vector after the other into a state, each where its mask is set; `parts` have these addresses."""
+    assert item.lanes is not None
+    state = [v.load(*part) for part in parts]
+    for one, mask in values:
+        new = with_one_more(v, item, state, one, places_from(v, "%place") if item.lanes.indexed else None)
+        state = [v.select(mask, after, before) for before, after in zip(state, new, strict=True)]
+    for (name, _), part in zip(parts, state, strict=True):
+        v.store(part, name)
 
 
 def places_from(v: VectorBuilder, start: str) -> Vector:
