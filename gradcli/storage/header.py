@@ -11,7 +11,6 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
-from gradcli.machine.composed import composed
 from gradcli.storage.pipes import take
 
 DType = np.dtype[Any]
@@ -79,11 +78,7 @@ def choose(name: str, names: Sequence[str], key: str | None, what: str) -> str:
             raise GradcliError(f"{name} holds several {what}s: {listed(names)}", hint=hint)
         return names[0]
     if key not in names:
-        # What is written in another way is the same name.
-        alike = [other for other in names if composed(other) == composed(key)]
-        if len(alike) != 1:
-            raise unknown_key(name, what, key, names)
-        return alike[0]
+        raise unknown_key(name, what, key, names)
     return key
 
 

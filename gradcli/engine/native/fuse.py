@@ -5,25 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.code_length import CodeLength, Written
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import group_of
-from gradcli.engine.native.lookups import place_within
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.step import NativeStep
-from gradcli.engine.native.vectors import INT64
 from gradcli.engine.native.ways import WAYS, Way, alone
 from gradcli.engine.plan.block_sizes import times_as_long
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
 
-#: Instructions that take an element from a place that is data, or add one up there, about.
-_GATHERED, _SCATTERED = 4, 6
 #: Bytes of results of which no cache holds anything when they are looked at.
 _LARGE = 1 << 24
 #: Instructions of one function: its parts are looked at together, and the registers of all are dealt out at once.
@@ -37,14 +31,15 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     """The same pass with native steps, or None where nothing of it is native. `borrowed` is the program's."""
     room = max(_FEW, min(_MOST, int(one.work / _WORK_OF_ONE)))
     found: list[tuple[int, _Rebuilt]] = []
-    known: dict[Any, _Written] = {}
+    known: dict[Any, Written] = {}
     reader, over = Lowering(one), _written_over(one, borrowed)
     for way in WAYS:
         reader.begin()
-        runs = _without_idle(one, list(_runs(one, reader, way, Code(reader, room, way.unrolled, known), over)))
+        code = CodeLength(reader, room, way.unrolled, known)
+        runs = _without_idle(one, list(_runs(one, reader, way, code, over)))
         groups = [run.items for run in runs if isinstance(run, _Stretch)]
         own = [run.items for run in runs if isinstance(run, _Stretch) and run.way is way]
-        if not groups or not way.worth_it(reader, own):
+        if not groups or not way.worth_it(reader, own, code.lines):
             continue
         if _is_whole(runs):
             # No other way takes more steps.
@@ -86,7 +81,9 @@ class _Stretch:
         self.length = 0
 
 
-def _runs(one: Pass, reader: Lowering, way: Way, code: Code, over: Collection[int]) -> Iterator[_Stretch | Step | Sum]:
+def _runs(
+    one: Pass, reader: Lowering, way: Way, code: CodeLength, over: Collection[int]
+) -> Iterator[_Stretch | Step | Sum]:
     """The steps in order, runs of native ones together, until there is too much code. Products of matrices that do not
     go with the others are functions of their own."""
     run, takes = _Stretch(way), way.takes
@@ -160,74 +157,6 @@ def _without_idle(one: Pass, runs: list[_Stretch | Step | Sum]) -> list[_Stretch
         else:
             used.update(run.inputs)
     return found[::-1]
-
-
-class _Written(NamedTuple):
-    """The instructions of an item, None where a row's form does not take values of these dtypes, and what stands
-    outside of the function for it."""
-
-    lines: int | None
-    declarations: dict[str, str]
-
-
-class Code:
-    """How much code items make, and how much more there may be. Functions out of line are written once for all."""
-
-    def __init__(self, reader: Lowering, room: int, unrolled: bool, known: dict[Any, _Written] | None = None) -> None:
-        """`known` has what items like others make, for several ways to write a function."""
-        self.reader = reader
-        self.room = room
-        self.unrolled = unrolled
-        self.known = {} if known is None else known
-        self.declarations: dict[str, str] = {}
-
-    def of(self, items: list[LoopStep]) -> int | None:
-        """Instructions of these items, None where a row's form does not take values of these dtypes."""
-        length = 0
-        for item in items:
-            written = self._written(item)
-            if written.lines is None:
-                return None
-            length += written.lines * (math.prod(item.space) if self.unrolled else 1)
-            new = [name for name in written.declarations if name not in self.declarations]
-            length += sum(written.declarations[name].count("\n") for name in new)
-            self.declarations |= written.declarations
-        return length
-
-    def _written(self, item: LoopStep) -> _Written:
-        node = item.step.node
-        dtypes = [self.reader.one.slots[slot][0].dtype for slot, _ in item.operands]
-        numbers = [child.params["value"].item() if child.weak else None for child in node.inputs]
-        params = {name: value for name, value in item.step.params.items() if name != "shape"}
-        along = item.space[item.along] if item.along >= 0 else 0
-        looks = (along, item.lanes is not None, item.out >= 0, item.table is not None)
-        key = (node.op.name, repr(params), node.dtype, *dtypes, repr(numbers), looks)
-        if key not in self.known:
-            declarations: dict[str, str] = {}
-            self.known[key] = _Written(self._lines(item, dtypes, declarations), declarations)
-        return self.known[key]
-
-    def _lines(self, item: LoopStep, dtypes: list[np.dtype], declarations: dict[str, str]) -> int | None:
-        v = VectorBuilder(16, declarations, calls=self.reader.deep)
-        values = [v.value(f"%x{k}", dtype) for k, dtype in enumerate(dtypes)]
-        if item.along >= 0:
-            values.append(v.value("%place", INT64))
-        try:
-            assert item.form is not None
-            if item.table is not None:
-                place_within(v, values.pop(), item.table, v.lanes)
-                v.lines += [""] * ((_GATHERED if item.out >= 0 else _SCATTERED) * v.lanes)
-                return 1 + len(v.lines)
-            made = item.form(v, *values)
-            if item.lanes is not None:
-                state = item.lanes.start(v, made.dtype)
-                if item.out >= 0:
-                    made = item.lanes.result(v, item.lanes.settle(v, state), 1, item.step.node)
-                index = [v.constant(0, INT64)] if item.lanes.indexed else []
-                item.lanes.add(v, state, item.form(v, *values), *index)
-        except (TypeError, AttributeError, NotImplementedError):
-            return None
-        return 1 + len(v.lines) if made.dtype == item.step.node.dtype or item.out < 0 else None
 
 
 def _touched(item: LoopStep) -> set[int]:

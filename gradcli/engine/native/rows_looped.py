@@ -141,7 +141,7 @@ class RowsLooped:
             if (trail := self.group.trail(slot)) == 1:
                 unpack(self.v, base, "%i", [self.v.load(kept, dtype)])
             else:
-                unpack_from(self.v, base, "%i", dtype, trail, kept, self.group.lanes)
+                unpack_from(self.v, base, "%i", dtype, trail, kept, self.group.lanes, slot in self.group.past)
 
     @contextmanager
     def _pieces(self, k: int, slot: int) -> Iterator[tuple[str, str]]:

@@ -36,7 +36,7 @@ def pack(v: Expressions, base: str, row: str, dtype: np.dtype, width: int) -> li
         return [v.load(pointer, dtype)]
     first = _times(v, row, width)
     start = address(v, base, first, kind)
-    if width <= min(NARROW, v.lanes):
+    if width <= v.lanes and _is_interleaved(v, stored(dtype), width):
         columns = _interleaved(v, start, stored(dtype), width)
     else:
         columns = []
@@ -57,7 +57,7 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: boo
         v.store(columns[0], address(v, base, row, kind), past)
         return
     start = address(v, base, _times(v, row, width), kind)
-    if width <= NARROW:
+    if _is_interleaved(v, dtype, width):
         _interleave(v, start, columns, past)
         return
     for left in range(0, width, v.lanes):
@@ -66,6 +66,8 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: boo
 
 #: Rows of so few elements are put together by picking lanes of whole vectors; taken apart so, if there are more lanes.
 NARROW = 16
+#: These in any case: others in squares, if they are not picked.
+_SHORT = 7
 #: A column is picked lane by lane out of no more vectors than so many.
 _MOST_PICKED = 5
 
@@ -118,11 +120,21 @@ def _interleave(v: Expressions, start: str, columns: list[Vector], past: bool) -
     v.lines.append(f"  store <{count} x {kind}> {name}, ptr {start}, {PAST if past else f'align {dtype.itemsize}'}")
 
 
+def _is_interleaved(v: Expressions, dtype: np.dtype, width: int) -> bool:
+    """Whether rows are taken apart and put together as a whole, not in squares."""
+    return width <= (NARROW if not _in_registers(v, dtype) else _SHORT) or _by_registers(v, dtype, width)
+
+
 def _by_registers(v: Expressions, dtype: np.dtype, width: int) -> bool:
-    """Whether vectors are registers whose lanes are picked two vectors at a time, for rows that can be halved until
-    little is left: of one long vector LLVM makes longer code, and takes long to find it."""
+    """Whether lanes are picked two vectors at a time, for rows that can be halved until little is left: of one long
+    vector LLVM makes longer code, and takes long to find it."""
     odd = width // (width & -width)
-    return has_wide_vectors() and v.lanes * dtype.itemsize == LINE and odd < width and odd <= _MOST_PICKED
+    return _in_registers(v, dtype) and width <= NARROW and odd < width and odd <= _MOST_PICKED
+
+
+def _in_registers(v: Expressions, dtype: np.dtype) -> bool:
+    """Whether vectors are registers whose lanes one instruction brings into any order."""
+    return has_wide_vectors() and v.lanes * dtype.itemsize == LINE
 
 
 def _apart(v: Expressions, pieces: list[Vector]) -> list[Vector]:
@@ -172,6 +184,10 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
     """The columns of the next rows, written to memory one vector after the other, squares of so many rows in loops."""
     element = stored(dtype)
     kind, size = element_type(element), v.lanes * element.itemsize
+    if _is_written_out(v, width, rows):
+        for k, column in enumerate(pack(v, base, row, element, width)):
+            v.store(column, address(v, kept, k * size))
+        return
     start = address(v, base, _times(v, row, width), kind)
 
     def square(first: str, left: str, columns: int) -> None:
@@ -185,10 +201,15 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
     _in_squares(v, width, rows, square)
 
 
-def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str, rows: int) -> None:
+def unpack_from(
+    v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str, rows: int, past: bool
+) -> None:
     """Write back the columns of rows that lie in memory so."""
     element = stored(dtype)
     kind, size = element_type(element), v.lanes * element.itemsize
+    if _is_written_out(v, width, rows):
+        unpack(v, base, row, [v.load(address(v, kept, k * size), element) for k in range(width)], past)
+        return
     start = address(v, base, _times(v, row, width), kind)
 
     def square(first: str, left: str, columns: int) -> None:
@@ -201,6 +222,10 @@ def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int
     _in_squares(v, width, rows, square)
 
 
+def _is_written_out(v: Expressions, width: int, rows: int) -> bool:
+    return width <= NARROW * 3 // 2 and rows == v.lanes
+
+
 def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, str, int], None]) -> None:
     """`square(first, left, columns)` for all rows of a vector and all columns of a row, in squares of so many."""
     with loop(v, v.lanes, rows) as first, v.narrowed(rows), tiles(v, width, rows) as left:
@@ -209,19 +234,33 @@ def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, st
 
 def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) -> list[Vector]:
     """Up to so many columns as there are lanes: a square of that many rows, transposed."""
-    columns = min(v.lanes, width - left)
-    rows = [
-        first_load(v, address(v, start, k * width + left, element_type(dtype)), dtype, columns) for k in range(v.lanes)
-    ]
+    columns, kind, last, rows = min(v.lanes, width - left), element_type(dtype), v.lanes * (width - 1), []
+    for first in range(left, v.lanes * width, width):
+        if _is_whole(columns):
+            rows.append(first_load(v, address(v, start, first, kind), dtype, columns))
+            continue
+        # What lies behind the columns is the next row's; of the last rows, which have none, vectors begin earlier.
+        rows.append(v.load(address(v, start, min(first, last), kind), dtype))
+        if first > last:
+            order = [min(lane + first - last, v.lanes - 1) for lane in range(v.lanes)]
+            rows[-1] = shuffled(v, rows[-1], rows[-1], order)
     return transposed(v, rows)[:columns]
 
 
 def _store_square(v: Expressions, start: str, columns: list[Vector], left: int) -> None:
     width, dtype = len(columns), columns[0].dtype
     part = columns[left : left + v.lanes]
-    empty = Vector(v, "poison", dtype)
-    for k, row in enumerate(transposed(v, [*part, *[empty] * (v.lanes - len(part))])):
-        first_store(v, row, address(v, start, k * width + left, element_type(dtype)), len(part))
+    rows = transposed(v, [*part, *[Vector(v, "poison", dtype)] * (v.lanes - len(part))])
+    for k, row in enumerate(rows):
+        first = k * width + left
+        # Where there is one square, what is written behind a row is written anew by the next ones.
+        over = width < v.lanes and not _is_whole(width) and first + v.lanes <= v.lanes * width
+        first_store(v, row, address(v, start, first, element_type(dtype)), v.lanes if over else len(part))
+
+
+def _is_whole(columns: int) -> bool:
+    """Whether one vector has so many elements and no others."""
+    return not columns & (columns - 1)
 
 
 def first_lanes(v: Expressions, count: int) -> Vector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
@@ -24,10 +25,14 @@ from gradcli.engine.plan.passes import Step, Sum
 
 #: What functions are written of: neighbouring items.
 Groups = Sequence[Sequence[LoopStep]]
+#: How many instructions a place of an item has.
+Lines = Callable[[LoopStep], int]
 #: Rows of more elements are not written out place by place.
 _MOST_PLACES = 32
 #: Nor are those of more, if each place is for itself: loops over them are much less code, and as fast.
 _MOST_ALIKE = 16
+#: Nor is what has so many instructions more than loops over its places: each takes LLVM about 0.05 ms.
+_MOST_REPEATED = 400
 #: Nor are sums of so many at places that are data: a line for each lane.
 _MOST_SCATTERED = 4
 #: Nor are places of a row that are data, if there are more of these to choose from: all of them are looked at.
@@ -48,14 +53,18 @@ def _is_short(reader: Lowering, item: LoopStep) -> bool:
     return math.prod(item.space) <= _MOST_PLACES and _widest(reader, item) <= _MOST_PLACES
 
 
-def _is_alike(reader: Lowering, item: LoopStep) -> bool:
-    """Whether each place of a row that is not long is for itself, or is one of the places of a sum over the rows."""
-    apart = item.table is None and (item.lanes is None or item.out < 0)
-    return apart and _widest(reader, item) <= _MOST_PLACES and _is_looped(reader, item)
+def _is_plain(reader: Lowering, item: LoopStep) -> bool:
+    """Whether a row is not long, and its places are none that are data."""
+    return item.table is None and _widest(reader, item) <= _MOST_PLACES and _is_looped(reader, item)
 
 
-def _are_many(reader: Lowering, groups: Groups) -> bool:
-    return any(math.prod(item.space) > _MOST_ALIKE for group in groups for item in group)
+def _are_repeated(reader: Lowering, groups: Groups, lines: Lines) -> bool:
+    """Whether one place after the other is not worth while, beside loops over the places."""
+    items = list(itertools.chain(*groups))
+    alike = all(item.lanes is None or item.out < 0 for item in items)
+    if alike and any(math.prod(item.space) > _MOST_ALIKE for item in items):
+        return True
+    return sum(lines(item) * (math.prod(item.space) - 1) for item in items) > _MOST_REPEATED
 
 
 def _is_looped(reader: Lowering, item: LoopStep) -> bool:
@@ -80,7 +89,7 @@ class Way(NamedTuple):
 
     function: Any
     takes: Callable[[Lowering, LoopStep], bool]
-    worth_it: Callable[[Lowering, Groups], bool] = lambda reader, groups: True
+    worth_it: Callable[[Lowering, Groups, Lines], bool] = lambda reader, groups, lines: True
     unrolled: bool = False
     crosses: bool = False
 
@@ -88,10 +97,12 @@ class Way(NamedTuple):
 #: What takes as many as another one comes first.
 WAYS = (
     Way(RowsJoined, takes_joined),
-    Way(Panels, panels.takes, lambda reader, groups: panels.worth_it(item for group in groups for item in group)),
-    Way(RowsLooped, _is_alike, _are_many),
+    Way(
+        Panels, panels.takes, lambda reader, groups, lines: panels.worth_it(item for group in groups for item in group)
+    ),
+    Way(RowsLooped, _is_plain, _are_repeated),
     Way(RowsAcross, _is_short, unrolled=True),
-    Way(RunningLines, takes_running, lambda reader, groups: all(alike(reader, group) for group in groups)),
+    Way(RunningLines, takes_running, lambda reader, groups, lines: all(alike(reader, group) for group in groups)),
     Way(ColumnsAcross, _is_across),
     Way(RowsLooped, _is_looped),
     Way(FoldedColumns, takes_folded),

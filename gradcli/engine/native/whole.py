@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gradcli.engine.native.choice import MOST_KEPT
-from gradcli.engine.native.fuse import Code
+from gradcli.engine.native.code_length import CodeLength
 from gradcli.engine.native.group import Group, group_of
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.whole_function import WholeFunction
@@ -86,7 +86,7 @@ _Natives = dict[int, tuple[list[LoopStep], list[Check]]]
 
 def _natives(program: Program, reader: WholeLowering) -> _Natives:
     """What the native operations do, by their numbers, until there is too much code."""
-    code = Code(reader, _LONGEST, False)
+    code = CodeLength(reader, _LONGEST, False)
     found: _Natives = {}
     for step in program.stages[0].whole:
         reader.checks = []
