@@ -87,6 +87,25 @@ def test_the_gradient_of_a_convolution_spreads_each_result_over_its_window(
     assert np.allclose(found, around[:, :, inside, inside], rtol=1e-12)
 
 
+@pytest.mark.parametrize("more", ["", ", padding=1, groups=2", ", stride=2", ", stride=(2, 1), dilation=2, padding=2"])
+@pytest.mark.parametrize("space", [(5,), (5, 6), (3, 4, 3), (9, 70)])
+def test_images_that_are_convolved_together_are_convolved_each(space: tuple[int, ...], more: str) -> None:
+    if len(space) != 2 and "(" in more:
+        more = ", stride=2, dilation=2, padding=2"
+    rng = np.random.default_rng(len(space))
+    groups = 2 if "groups" in more else 1
+    x, w = rng.standard_normal((23, 4, *space)), rng.standard_normal((6, 4 // groups, *(3 for _ in space)))
+    text = f"conv{len(space)}d(x, w{more})**2/2"
+    whole, each = gc.evaluate(text, {"x": x, "w": w}, grad_output=1), []
+    for image in x[:, None]:
+        each.append(gc.evaluate(text, {"x": image, "w": w}, grad_output=1))
+    assert np.allclose(
+        whole.value.detach().numpy(), np.concatenate([one.value.detach().numpy() for one in each]), rtol=1e-12
+    )
+    assert np.allclose(whole.grads["x"], np.concatenate([one.grads["x"] for one in each]), rtol=1e-12, atol=1e-12)
+    assert np.allclose(whole.grads["w"], sum(one.grads["w"] for one in each), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("channels", [0, 2])
 def test_a_convolution_without_results_has_zeros_as_gradient(channels: int) -> None:
     inputs = {"x": np.ones((1, channels, 5, 5)), "w": np.ones((0, channels, 3, 3))}

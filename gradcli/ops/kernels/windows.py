@@ -3,7 +3,8 @@
 Windows of the input are laid out as the rows of matrices, as many at once as stay in the cache, and multiplied by the
 kernel as a matrix. Rows of windows that are neighbours along the first spatial dimension share most of their elements:
 where a line of results is long, the windows are laid out along the other dimensions only, and matrices for neighbours
-overlap in memory. That copies an element as often as the kernel is wide, not as often as it has elements.
+overlap in memory. That copies an element as often as the kernel is wide, not as often as it has elements. Small images
+go together, as the windows of a single one are too few for the work that a product takes.
 
 The products are small: sharing each between threads would cost more than it gains, so BLAS computes in one.
 
@@ -26,10 +27,12 @@ Shape = tuple[int, ...]
 #: Elements put before and after, for each dimension.
 Pads = tuple[tuple[int, int], ...]
 
-# Bytes of windows that are laid out at once.
-_AT_ONCE = 1 << 21
+# Bytes of windows that are laid out at once, always in the same memory: they are still in the cache when BLAS reads
+# them. For fewer windows than `_MANY` it would bring the kernel there in vain: so many, unless they take `_MOST` bytes.
+_AT_ONCE = 1 << 20
+_MANY, _MOST = 256, 1 << 22
 # A line of results whose windows take more is cut.
-_STRIP = 8 * _AT_ONCE
+_STRIP = 1 << 24
 # Lines of results that are this long make matrices that are worth a product of their own.
 _LONG_LINE = 64
 
@@ -99,68 +102,117 @@ class _Windows(NamedTuple):
     def strips(self, itemsize: int) -> Iterator[tuple[_Windows, slice, slice]]:
         """Layouts of strips of lines, about equally wide, with what each takes of the lines of input and results."""
         width = max(1, _STRIP // max(1, itemsize * self.form.groups * self.height * math.prod(self.out[2:])))
-        count = max(1, -(-self.out[1] // width))
-        bounds = [self.out[1] * k // count for k in range(count + 1)]
-        for first, last in pairwise(bounds):
+        for first, last in _evenly(self.out[1], width):
             strip = self._replace(out=(self.out[0], last - first, *self.out[2:]))
             yield strip, slice(first * self.form.stride[1], None), slice(first, last)
 
-    def pieces(self, itemsize: int) -> Iterator[tuple[int, int]]:
-        """Neighbouring lines of results whose windows are laid out together."""
+    def pieces(self, itemsize: int, images: int = 1) -> Iterator[tuple[slice, int, int]]:
+        """Images and neighbouring lines of their results whose windows are laid out together: some of the lines of one,
+        or all of several."""
         share = self.height // self.kernel[0] * self.form.stride[0] if self.overlap else self.height
-        rows = max(1, _AT_ONCE // max(1, itemsize * self.form.groups * share * self.length))
-        for start in range(0, self.out[0], rows):
-            yield start, min(self.out[0], start + rows)
+        line, many = max(1, itemsize * self.form.groups * share * self.length), -(-_MANY // max(1, self.length))
+        # Windows of one element need no layout.
+        some = (_MOST if math.prod(self.kernel) == 1 else _AT_ONCE) // line
+        lines = max(1, some, min(_MOST // line, many))
+        for first, last in _evenly(images, 1 if self.overlap else max(1, min(lines, many) // max(1, self.out[0]))):
+            for start, stop in _evenly(self.out[0], lines):
+                yield slice(first, last), start, stop
 
-    def matrices(self, x: Any, start: int, stop: int) -> Any:
-        """Windows of one padded input, (channels, *space), as (groups, products, height, places)."""
+    def matrices(self, x: Any, start: int, stop: int, scratch: _Scratch) -> Any:
+        """Windows of padded inputs, (images, channels, *space), as (groups, products, height, places)."""
         stride, dilation, groups = self.form.stride, self.form.dilation, self.form.groups
-        steps = (x.strides[0] * self.channels, *x.strides)
-        within = [s * d for s, d in zip(steps[2:], dilation, strict=True)]
-        between = [s * d for s, d in zip(steps[2:], stride, strict=True)]
-        first, count = x[:, start * stride[0] :], stop - start
+        each, step, *steps = x.strides
+        within = [s * d for s, d in zip(steps, dilation, strict=True)]
+        between = [s * d for s, d in zip(steps, stride, strict=True)]
+        first, count = x[:, :, start * stride[0] :], stop - start
         if not self.overlap:
-            shape = (groups, self.kernel[0], self.channels, *self.kernel[1:], count, *self.out[1:])
-            strides = (steps[0], within[0], steps[1], *within[1:], *between)
-            return np.ascontiguousarray(strided(first, shape, strides)).reshape(groups, 1, self.height, -1)
+            shape = (groups, self.kernel[0], self.channels, *self.kernel[1:], len(x), count, *self.out[1:])
+            strides = (step * self.channels, within[0], step, *within[1:], each, *between)
+            windows = strided(first, shape, strides)
+            # Windows of one element are the input itself.
+            laid = windows if len(x) == math.prod(self.kernel) == 1 else scratch.laid(windows)
+            return laid.reshape(groups, 1, self.height, -1)
         lines = (count - 1) * stride[0] + self.kernel[0]
         shape = (groups, lines, self.channels, *self.kernel[1:], *self.out[1:])
-        strides = (steps[0], steps[2], steps[1], *within[1:], *between[1:])
-        laid = np.ascontiguousarray(strided(first, shape, strides))
+        strides = (step * self.channels, steps[0], step, *within[1:], *between[1:])
+        laid = scratch.laid(strided(first, shape, strides))
         row = self.length * x.itemsize
         line = self.height // self.kernel[0] * row
         shape = (groups, count, self.height, self.length)
         return strided(laid, shape, (line * lines, line * stride[0], row, x.itemsize))
 
     def results(self, a: Any, start: int, stop: int) -> Any:
-        """Results of one input, (channels, *space), in the order of the products of `matrices`: a view."""
+        """Results, (images, channels, *space), in the order of the products of `matrices`: a view for one image."""
         groups = self.form.groups
-        lines = a.reshape(groups, a.shape[0] // groups, self.out[0], self.length)[:, :, start:stop]
-        return lines.swapaxes(1, 2) if self.overlap else lines.reshape(groups, 1, lines.shape[1], -1)
+        lines = a.reshape(len(a), groups, a.shape[1] // groups, self.out[0], self.length)[:, :, :, start:stop]
+        if self.overlap:
+            return lines[0].swapaxes(1, 2)
+        return np.moveaxis(lines, 0, 2).reshape(groups, 1, lines.shape[2], -1)
+
+    def multiply(self, matrix: Any, matrices: Any, a: Any, start: int, stop: int) -> None:
+        """The products of the kernel and matrices of windows, put into results, (images, channels, *space)."""
+        if len(a) == 1:
+            np.matmul(matrix, matrices, out=self.results(a, start, stop))
+            return
+        found = np.matmul(matrix, matrices).reshape(-1, len(a), *self.out)
+        a[...] = found.swapaxes(0, 1)
 
     def add_back(self, x: Any, matrices: Any, start: int, stop: int) -> None:
-        """Add matrices of windows to one padded input, each element to the one that it would be laid out from."""
+        """Add matrices of windows to padded inputs, (images, channels, *space), each element to the one that it would
+        be laid out from."""
         (stride, *_), (dilation, *_), groups = self.form.stride, self.form.dilation, self.form.groups
         k, rest, span = self.kernel[0], (*self.kernel[1:], *self.out[1:]), (stop - start - 1) * stride + 1
-        grouped = x.reshape(groups, self.channels, *x.shape[1:])[:, :, start * stride :]
+        grouped = x.reshape(len(x), groups, self.channels, *x.shape[2:])[:, :, :, start * stride :]
         if self.overlap:
             parts = matrices.reshape(groups, stop - start, k, self.channels, *rest)
             lines = np.zeros((groups, span + k - 1, self.channels, *rest), x.dtype)
             for at in range(k):
                 lines[:, at : at + span : stride] += parts[:, :, at]
-            self._add_lines(grouped[:, :, : span + k - 1], lines.swapaxes(1, 2))
+            self._add_lines(grouped[:, :, :, : span + k - 1], lines.swapaxes(1, 2)[None])
             return
-        parts = matrices.reshape(groups, k, self.channels, *self.kernel[1:], stop - start, *self.out[1:])
+        parts = matrices.reshape(groups, k, self.channels, *self.kernel[1:], len(x), stop - start, *self.out[1:])
+        behind = len(self.kernel) + 1
         for at in range(k):
-            lines = np.moveaxis(parts[:, at], len(self.kernel) + 1, 2)
-            self._add_lines(grouped[:, :, at * dilation : at * dilation + span : stride], lines)
+            lines = np.moveaxis(parts[:, at], (behind, behind + 1), (0, 3))
+            self._add_lines(grouped[:, :, :, at * dilation : at * dilation + span : stride], lines)
 
     def _add_lines(self, x: Any, lines: Any) -> None:
-        """Add lines of windows, (groups, channels, lines, *kernel, *out), to lines of the input."""
+        """Add lines of windows, (images, groups, channels, lines, *kernel, *out), to lines of the inputs."""
         rows = list(zip(self.form.dilation[1:], self.form.stride[1:], self.out[1:], strict=True))
         for place in product(*map(range, self.kernel[1:])):
             where = (slice(k * d, k * d + (n - 1) * s + 1, s) for k, (d, s, n) in zip(place, rows, strict=True))
-            x[(..., *where)] += lines[(slice(None),) * 3 + place]
+            x[(..., *where)] += lines[(slice(None),) * 4 + place]
+
+
+class _Scratch:
+    """Memory for what is laid out, again and again: new pages from the system, and what it takes to clear them, would
+    cost as much as the layout."""
+
+    def __init__(self) -> None:
+        self._memory: Any = np.empty(0, np.uint8)
+
+    def laid(self, view: Any) -> Any:
+        """A copy of a view, until the next one is made."""
+        out = self._array(view.shape, view.dtype)
+        np.copyto(out, view)
+        return out
+
+    def product(self, a: Any, b: Any) -> Any:
+        """The product of matrices, until the next one is made."""
+        shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+        return np.matmul(a, b, out=self._array(shape, a.dtype))
+
+    def _array(self, shape: Shape, dtype: Any) -> Any:
+        size = math.prod(shape) * dtype.itemsize
+        if self._memory.size < size:
+            self._memory = np.empty(size, np.uint8)
+        return self._memory[:size].view(dtype).reshape(shape)
+
+
+def _evenly(count: int, most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of at most so many, about equally long."""
+    parts = max(1, -(-count // most))
+    return pairwise(count * k // parts for k in range(parts + 1))
 
 
 def _windows(space: Shape, kernel: Shape, form: Meeting, channels: int) -> tuple[_Windows, Meeting, Shape]:
@@ -190,11 +242,12 @@ def convolved(x: Any, w: Any, form: Meeting, out: Any = None) -> Any:
         return out
     windows, form, space = _windows(x.shape[2:], w.shape[2:], form, w.shape[1])
     x, matrix = _padded(x.reshape(*x.shape[:2], *space), form.padding), _as_matrix(w, form.groups)
-    for one, result in zip(x, out.reshape(*out.shape[:2], *windows.out), strict=True):
-        for strip, read, written in windows.strips(x.itemsize):
-            there, here = one[:, :, read], result[:, :, written]
-            for start, stop in strip.pieces(x.itemsize):
-                np.matmul(matrix, strip.matrices(there, start, stop), out=strip.results(here, start, stop))
+    result, scratch = out.reshape(*out.shape[:2], *windows.out), _Scratch()
+    for strip, read, written in windows.strips(x.itemsize):
+        there, here = x[:, :, :, read], result[:, :, :, written]
+        for images, start, stop in strip.pieces(x.itemsize, len(x)):
+            matrices = strip.matrices(there[images], start, stop, scratch)
+            strip.multiply(matrix, matrices, here[images], start, stop)
     return out
 
 
@@ -209,11 +262,12 @@ def convolved_back(g: Any, w: Any, space: Shape, form: Meeting, out: Any = None)
     x = np.zeros((g.shape[0], channels, *_around(shape, form.padding)), g.dtype)
     if g.size and w.size:
         matrix = np.ascontiguousarray(_as_matrix(w, form.groups).swapaxes(2, 3))
-        for one, result in zip(x, g.reshape(*g.shape[:2], *windows.out), strict=True):
-            for strip, written, read in windows.strips(g.itemsize):
-                there, here = one[:, :, written], result[:, :, read]
-                for start, stop in strip.pieces(g.itemsize):
-                    strip.add_back(there, np.matmul(matrix, strip.results(here, start, stop)), start, stop)
+        result, scratch = g.reshape(*g.shape[:2], *windows.out), _Scratch()
+        for strip, written, read in windows.strips(g.itemsize):
+            there, here = x[:, :, :, written], result[:, :, :, read]
+            for images, start, stop in strip.pieces(g.itemsize, len(x)):
+                lines = strip.results(here[images], start, stop)
+                strip.add_back(there[images], scratch.product(matrix, lines), start, stop)
     out = np.empty((g.shape[0], channels, *space), g.dtype) if out is None else out
     result = out.reshape(g.shape[0], channels, *shape)
     result[...] = 0
@@ -248,12 +302,14 @@ def kernel_gradient(x: Any, g: Any, kernel: Shape, form: Meeting, dtype: Any = N
     total = np.zeros((groups, windows.height, rows), np.float64)
     if x.size and g.size:
         x = _padded(x.reshape(*x.shape[:2], *space), form.padding)
-        for one, result in zip(x, g.reshape(*g.shape[:2], *windows.out), strict=True):
-            for strip, read, also_read in windows.strips(x.itemsize):
-                there, here = one[:, :, read], result[:, :, also_read]
-                for start, stop in strip.pieces(x.itemsize):
-                    matrices, lines = strip.matrices(there, start, stop), strip.results(here, start, stop)
-                    total += np.add.reduce(np.matmul(matrices, lines.swapaxes(2, 3)), axis=1)
+        result, scratch, products = g.reshape(*g.shape[:2], *windows.out), _Scratch(), _Scratch()
+        for strip, read, also_read in windows.strips(x.itemsize):
+            there, here = x[:, :, :, read], result[:, :, :, also_read]
+            for images, start, stop in strip.pieces(x.itemsize, len(x)):
+                matrices = strip.matrices(there[images], start, stop, scratch)
+                lines = strip.results(here[images], start, stop)
+                found = products.product(matrices, lines.swapaxes(2, 3))
+                total += found[:, 0] if found.shape[1] == 1 else np.add.reduce(found, axis=1)
     laid = total.swapaxes(1, 2).reshape(groups * rows, windows.kernel[0], channels, *windows.kernel[1:])
     return np.moveaxis(laid, 1, 2).reshape(groups * rows, channels, *kernel).astype(dtype or x.dtype)
 
