@@ -68,6 +68,20 @@ def test_ties_zeros_and_nan(seed: int) -> None:
     assert [repr(float(v)) for v in alone] == [repr(best) for best, _ in expected]
 
 
+@pytest.mark.parametrize("pooling", ["max_pool1d(x, {})", "adaptive_max_pool1d(x, {})"])
+@pytest.mark.parametrize("windows", ["2", "2, 1", "3, 2, 1", "3, 3, 1", "2, 2, 0, 2", "2, 3, 0, 2", "2, 1, 0, 3", "4"])
+def test_an_element_has_the_gradients_of_all_windows_that_it_is_the_largest_of(pooling: str, windows: str) -> None:
+    if "adaptive" in pooling and "," in windows:
+        return
+    x = np.random.default_rng(1).integers(0, 9, (3, 5, 12)).astype(float)
+    x[0, 0, 3:8] = np.nan
+    call = pooling.format(windows)
+    flagged = call[:-1] + ", return_indices=True)"
+    places = gc.evaluate(f"{flagged}.indices", {"x": x}, wrt=()).value.numpy().reshape(15, -1)
+    wanted = np.concatenate([np.bincount(line, minlength=12) for line in places]).reshape(x.shape)
+    assert np.array_equal(gc.evaluate(call, {"x": x}, grad_output=1).grads["x"], wanted)
+
+
 @pytest.mark.parametrize("kernel", [3, np.inf])
 @pytest.mark.parametrize("padding, dilation", [(0, 1), (1, 1), (1, 2), (4, 1)])
 def test_the_gradient_of_a_convolution_spreads_each_result_over_its_window(

@@ -20,7 +20,7 @@ from gradcli.ops.batching import MERGED
 from gradcli.ops.convolution import batched, over_space, per_dimension
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import arithmetic
-from gradcli.ops.kernels.taps import has_empty_window, maxima, width_of
+from gradcli.ops.kernels.taps import has_empty_window, is_apart, maxima, width_of
 from gradcli.ops.kernels.windows import Meeting, folded, out_lengths, unfolded
 from gradcli.ops.notation import spelling
 from gradcli.ops.resampling import as_plane, check_tables, is_longer, spatial, table_bytes, wanted_lengths, window
@@ -45,13 +45,26 @@ def _checked(indices: Any, length: int) -> Any:
     return indices
 
 
-def _add_kernel(g: Any, indices: Any, lengths: Shape) -> Any:
-    """Zeros with elements added at places; the sums are float64."""
-    count, lead = len(lengths), g.shape[: g.ndim - len(lengths)]
-    size, rows = math.prod(lengths), math.prod(lead)
+def _add_into(out: Any, g: Any, indices: Any, lengths: Shape, once: bool) -> None:
+    if not out.flags.c_contiguous:
+        out[...] = _add_kernel(g, indices, lengths, once)
+        return
+    count, size = len(lengths), math.prod(lengths)
+    rows = math.prod(g.shape[: g.ndim - count])
     places = _rows(indices, count).reshape(rows, math.prod(indices.shape[-count:])) + np.arange(rows)[:, None] * size
-    total = np.bincount(places.ravel(), _rows(g, count).ravel(), rows * size)
-    return total.reshape(*lead, *lengths).astype(g.dtype)
+    if once:
+        out[...] = 0
+        out.reshape(-1)[places.reshape(-1)] = g.reshape(-1)
+    else:
+        out[...] = np.bincount(places.ravel(), _rows(g, count).ravel(), rows * size).reshape(out.shape)
+
+
+def _add_kernel(g: Any, indices: Any, lengths: Shape, once: bool) -> Any:
+    """Zeros with elements added at places, which are only put there if each place is met `once`; the sums are
+    float64."""
+    out = np.empty((*g.shape[: g.ndim - len(lengths)], *lengths), g.dtype)
+    _add_into(out, g, indices, lengths, once)
+    return out
 
 
 def _put_kernel(x: Any, indices: Any, lengths: Shape) -> Any:
@@ -78,14 +91,14 @@ picked = primitive(
     args="input, indices", doc="The elements at places of the last dimensions made into one.",
     grad_fn="GatherBackward0", formula=_NO_FORMULA, blocking=Blocking(_follow),
     vjp=lambda g, out, x, indices, count: (
-        make(added, (g, indices), {"lengths": x.shape[x.ndim - count :]}), None
+        make(added, (g, indices), {"lengths": x.shape[x.ndim - count :], "once": False}), None
     ),
 )
 added: Op = primitive(
     "_pool_added", _add_kernel, _infer_lengths, family="network", args="gradient, indices",
     doc="Zeros with elements added at places of the last dimensions made into one.", formula=_NO_FORMULA,
-    grad_fn="MaxPoolBackwardBackward0", blocking=Blocking(_follow),
-    vjp=lambda h, out, g, indices, lengths: (make(picked, (h, indices), {"count": len(lengths)}), None),
+    grad_fn="MaxPoolBackwardBackward0", blocking=Blocking(_follow), into=_add_into,
+    vjp=lambda h, out, g, indices, lengths, once: (make(picked, (h, indices), {"count": len(lengths)}), None),
 )
 
 
@@ -103,7 +116,8 @@ def _pool_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Any, ...]:
 
 
 def _pool_vjp(g: Any, out: Any, x: Node, maps: Any, name: str) -> tuple[Node | None]:
-    return (g.values and make(added, (g.values, out.indices), {"lengths": x.shape[x.ndim - len(maps) :]}),)
+    params = {"lengths": x.shape[x.ndim - len(maps) :], "once": all(map(is_apart, maps))}
+    return (g.values and make(added, (g.values, out.indices), params),)
 
 
 def _text(w: Any, c: Any) -> Any:

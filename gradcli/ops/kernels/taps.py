@@ -127,6 +127,15 @@ def _table(one: Map) -> Taps:
     return _TABLES[name](*rest)
 
 
+def is_apart(one: Map) -> bool:
+    """Whether no element is in two windows."""
+    name, n, m, *rest = one
+    if name == "adaptive":
+        return n % max(1, m) == 0
+    size, step, _, dilation = rest
+    return name == "spread" and step > (size - 1) * dilation
+
+
 def has_empty_window(one: Map) -> bool:
     """Whether all that a window looks at is padding: its elements may be further apart than the input is long."""
     return one[0] == "spread" and one[1] < one[-1] and not _table(one).counts.all()
@@ -317,11 +326,11 @@ def _maxima_of(
     if not picked:
         return values, None
     sizes = [math.prod(x.shape[k + 2 :]) for k in range(len(tables))]
-    places: Any = _flat([t.places[:, 0] for t in tables], sizes)
+    within: Any = np.zeros(values.shape, np.int32 if math.prod(x.shape[1:]) < 1 << 31 else np.int64)
     for taps, pick, step in zip(tables, picks, sizes, strict=True):
         if taps.places.shape[1] > 1:
-            places = places + pick.astype(np.int64) * (int(taps.places[0, 1] - taps.places[0, 0]) * step)
-    return values, places
+            within += pick * within.dtype.type((taps.places[0, 1] - taps.places[0, 0]) * step)
+    return values, _flat([t.places[:, 0] for t in tables], sizes) + within
 
 
 def _largest_along(
@@ -345,7 +354,8 @@ def _largest_along(
         if picked:
             own[0][into] = np.maximum(own[0][into], better * own[0].dtype.type(k))
             for mine, theirs in zip(own[1:], picks, strict=True):
-                mine[into] = np.where(better, theirs[of], mine[into])
+                # NumPy would branch at each element to choose.
+                mine[into] ^= (mine[into] ^ theirs[of]) * better.view(np.uint8)
         if ordered:
             best[into] = np.where(better, part, known)
         elif isinstance(into[-1], slice):
