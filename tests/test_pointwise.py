@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.native.choice import using
 from gradcli.errors import GradcliError
 from tests.gradients import errors
 
@@ -227,3 +228,14 @@ def test_to_in_all_its_forms() -> None:
     ):
         with pytest.raises(GradcliError, match=message):
             call()
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_ldexp_of_infinite_exponents(engine: str, dtype: str) -> None:
+    data = {"x": np.array([-1, 3, 0, -1, np.inf, 2], dtype), "y": np.array([-1, -1, -1, 1, 1, 1], dtype) * np.inf}
+    with using(engine):
+        found = gc.evaluate("ldexp(x, y)", data, grad_output=1)
+    expected = [-0.0, 0.0, 0.0, -np.inf, np.inf, np.inf]
+    np.testing.assert_array_equal(found.value.detach().numpy(), np.array(expected, dtype))
+    assert found.grads["x"].tolist() == [0, 0, 0, np.inf, np.inf, np.inf]

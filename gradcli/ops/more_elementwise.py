@@ -107,8 +107,9 @@ float_power = composite(
 
 
 def _ldexp(v: Any, x: Any, y: Any) -> Any:
-    # In two steps, as the power itself may overflow or vanish where the result does neither.
-    half = v.floor(y * 0.5)
+    # In two steps, as the power itself may overflow or vanish where the result does neither; the first one is finite,
+    # so that the second has the sign of the exponent.
+    half = v.at_most(v.at_least(v.floor(y * 0.5), -2048), 2048)
     return x * v.exp2(half) * v.exp2(y - half)
 
 
