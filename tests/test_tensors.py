@@ -456,3 +456,13 @@ def test_arrays_of_another_byte_order_become_those_of_this_machine() -> None:
     ):
         assert got.dtype == "float32" and got.numpy().dtype.isnative
     assert gc.index_add(gc.ones(2), 0, gc.tensor([0, 1]), x).tolist() == [2, 3] and result.value.tolist() == [2, 1]
+
+
+def test_a_tensor_is_not_equal_to_what_is_no_number() -> None:
+    t = gc.tensor([1.0, 2.0])
+    for other in (None, "a", {}, object()):
+        assert (t == other) is (other == t) is False
+        assert (t != other) is (other != t) is True
+    assert t in [None, "a", t]
+    with pytest.raises(gc.GradcliError, match="got a complex"):
+        _ = t == 1j

@@ -283,10 +283,10 @@ class Tensor(Elements):
         return call(OPS[name], *operands)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return call(OPS["eq"], self, other)
+        return call(OPS["eq"], self, other) if _comparable(other) else NotImplemented
 
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return call(OPS["ne"], self, other)
+        return call(OPS["ne"], self, other) if _comparable(other) else NotImplemented
 
     def __iadd__(self, other: Any) -> Tensor:
         return self._update(self + other)
@@ -330,6 +330,11 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
         # What is known stays so, whatever becomes of the other.
         result.known_value = args[0].known_value
     return result
+
+
+def _comparable(value: object) -> bool:
+    """Whether a tensor is compared with it element by element; with all else, such as None, by identity as a whole."""
+    return isinstance(value, Tensor | complex | float | int | list | tuple) or hasattr(value, "__array__")
 
 
 def _lowered(value: Any) -> Any:
