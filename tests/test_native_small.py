@@ -567,3 +567,15 @@ def test_a_batch_that_goes_on_computes_as_it_began(tmp_path: Path, monkeypatch: 
     described = json.loads((tmp_path / "out" / ".gradcli" / "run.json").read_text())
     assert described["repeats"] == 3
     assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (2, 1, 3, 3), (64, 7), (7, 64), (3, 1, 17)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_the_place_of_an_extreme_of_all_is_that_in_the_flattened_tensor(
+    name: str, order: Any, shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(0)
+    for x in (rng.normal(size=shape), rng.integers(0, 3, shape).astype(float)):
+        program, arrays = programs(f"{name}(x)*1.5 + {name}(2*x, keepdim=True)*x*0", {"x": np.array(x, order=order)})
+        assert np.unique(native(program).once(arrays)[0]).tolist() == [1.5 * getattr(x, name)()]

@@ -224,6 +224,14 @@ class WholeFunction:
         k = plan.dims.index(dim)
         return places_from(self.v, indices[k]) if k == plan.across else self.v.spread(indices[k], INT64)
 
+    def _flat_place(self, item: LoopStep, plan: _Loops, indices: list[str]) -> Vector:
+        """The place along what is reduced: where that is several dimensions, as if they were one."""
+        place = self._place(item.reduced[0], plan, indices) if item.reduced else self.v.constant(0, INT64)
+        for dim in item.reduced[1:]:
+            length = self.v.spread(self._number(item.space[dim]), INT64)
+            place = place * length + self._place(dim, plan, indices)
+        return place
+
     def _operand(self, slot: int, strides: Shape, shift: int, plan: _Loops, indices: list[str]) -> Vector:
         if slot in self.same and not any(strides) and not shift:
             return self.same[slot]
@@ -272,7 +280,7 @@ class WholeFunction:
         before = [v.load(name, part.dtype) for name, part in zip(names, start, strict=True)]
         index = None
         if item.lanes.indexed:
-            index = self._place(item.reduced[0], plan, indices) if item.reduced else v.constant(0, INT64)
+            index = self._flat_place(item, plan, indices)
         after = with_one_more(v, item, before, value, index)
         if plan.across >= 0 and plan.reduced[plan.across]:
             assert self.mask is not None
