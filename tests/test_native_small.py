@@ -25,7 +25,7 @@ from gradcli.engine.execute.native_memory import KeptMemory
 from gradcli.engine.execute.native_small import natively
 from gradcli.engine.execute.run import known_value, run
 from gradcli.engine.native import call, processor
-from gradcli.engine.native.choice import ENGINE, MOST_KEPT, WORTH_CALLS, is_small_native
+from gradcli.engine.native.choice import ENGINE, MOST_KEPT, WORTH_CALLS, is_small_native, using
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.whole import NativePart, whole_request
 from gradcli.engine.plan.planner import plan
@@ -579,3 +579,10 @@ def test_the_place_of_an_extreme_of_all_is_that_in_the_flattened_tensor(
     for x in (rng.normal(size=shape), rng.integers(0, 3, shape).astype(float)):
         program, arrays = programs(f"{name}(x)*1.5 + {name}(2*x, keepdim=True)*x*0", {"x": np.array(x, order=order)})
         assert np.unique(native(program).once(arrays)[0]).tolist() == [1.5 * getattr(x, name)()]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+def test_a_number_is_rolled(engine: str) -> None:
+    with using(engine):
+        found = gc.evaluate("roll(x, 1, 0) + roll(2*x, [3, 1], [0, -1])", {"x": 2.0})
+    assert (found.value.item(), found.grads["x"].item()) == (6, 3)

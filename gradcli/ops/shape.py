@@ -382,7 +382,8 @@ def _roll(input: Any, shifts: Any, dims: Any) -> Node:
     axes = None if dims is None else tuple(normalize_axis(d, x.ndim) for d in sizes(dims, "dims"))
     if len(steps) != (1 if axes is None else len(axes)):
         raise GradcliError("roll() needs one shift for each of dims")
-    return make(roll, (x,), {"shifts": tuple(steps), "dims": axes})
+    # A tensor without dimensions is flat already.
+    return make(roll, (x,), {"shifts": tuple(steps), "dims": axes if x.ndim else None})
 
 
 def _flipped(node: Node) -> Any:
@@ -408,7 +409,7 @@ flip: Op = primitive(
 )
 roll: Op = primitive(
     "roll",
-    lambda x, shifts, dims: np.roll(x, shifts[0]) if dims is None else np.roll(x, shifts, dims) if x.ndim else x,
+    lambda x, shifts, dims: np.roll(x, shifts[0]) if dims is None else np.roll(x, shifts, dims),
     family="shape", args="input, shifts, dims=None", build=_roll,
     doc="Elements shifted cyclically along dimensions; without dims, in flattened order.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
