@@ -22,6 +22,7 @@ import gradcli as gc
 from gradcli.cli.main import cli
 from gradcli.cli.options import Picture
 from gradcli.engine.execute import run
+from gradcli.engine.native.choice import using
 from gradcli.errors import GradcliError
 from gradcli.graph import node
 from gradcli.graph.dtypes import DTYPES
@@ -613,3 +614,28 @@ def _names_values_as_users_write_them(name: str) -> None:
             call_op(op, *args, **words)
         except GradcliError as error:
             assert _PYTHON.search(error.message) is None and len(error.message) < 250, (name, args, words)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("relu(x)", 2),
+        ("x**x", 4),
+        ("mse_loss(x, 2*x)", 4),
+        ("cdist(x, x)", 0),
+        ("solve_triangular(x, x, upper=True)", 1),
+    ],
+)
+def test_arrays_have_up_to_64_dimensions(expression: str, value: float, engine: str) -> None:
+    """Of which NumPy's own broadcasting takes 32."""
+    with using(engine):
+        found = gc.evaluate(f"sum({expression})", {"x": np.full((1,) * 40, 2.0)})
+    assert found.value.item() == value
+    assert found.grads["x"].shape == (1,) * 40
+
+
+def test_an_engine_has_a_name() -> None:
+    for name in (np.ones(2), None, ["numpy"]):
+        with pytest.raises(GradcliError, match="there is no engine"):
+            gc.set_engine(name)

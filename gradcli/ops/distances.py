@@ -92,7 +92,7 @@ def _pulled(g: Node, out: Node, a: Node, b: Node, p: float) -> tuple[Node, Node]
 
 
 def _cdist_kernel(a: Any, b: Any, p: float) -> Any:
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    batch = broadcast_shapes([a.shape[:-2], b.shape[:-2]])
     result = np.empty((*batch, a.shape[-2], b.shape[-2]), a.dtype)
     step = _in_pieces(a.shape[-2], math.prod(batch) * b.shape[-2] * a.shape[-1])
     for start in step:

@@ -48,7 +48,7 @@ def _kernels(losses: Callable[..., None]) -> Row:
     """The kernels of a loss, of which `losses` writes those of all elements into an array."""
 
     def kernel(*arrays: Any, reduction: str, **more: Any) -> Any:
-        values = np.empty(np.broadcast_shapes(*(array.shape for array in arrays)), arrays[0].dtype)
+        values = np.empty(broadcast_shapes([array.shape for array in arrays]), arrays[0].dtype)
         losses(values, *arrays, **more)
         return _reduce_array(values, reduction)
 

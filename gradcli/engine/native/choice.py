@@ -72,7 +72,7 @@ def set_engine(name: str) -> None:
     >>> gc.set_engine("numpy")
     >>> gc.set_engine("auto")
     """
-    if name not in ENGINES:
+    if not isinstance(name, str) or name not in ENGINES:
         hint = did_you_mean(str(name), list(ENGINES)) or "choose from auto, numpy and native"
         raise GradcliError(f"there is no engine {quoted(str(name))}", hint=hint)
     if name == "native" and (reason := why_not()) is not None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.graph.infer import broadcast_shapes
+
 Into = Callable[..., None]
 
 # Elements that whole arrays are cut into: a few operands of so many fit the cache.
@@ -41,7 +43,7 @@ def whole(into: Into) -> Callable[..., Any]:
 
 def _result(arrays: tuple[Any, ...]) -> Any:
     last = arrays[-1]
-    shape = last.shape if len(arrays) == 1 else np.broadcast_shapes(*(a.shape for a in arrays))
+    shape = last.shape if len(arrays) == 1 else broadcast_shapes([a.shape for a in arrays])
     for a in arrays:
         if a.shape == shape:
             # In the layout of the operand, so that they can be walked through together.

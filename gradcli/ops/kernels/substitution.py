@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.graph.infer import broadcast_shapes
+
 # Within so many columns one is done after the other, beyond them blocks are multiplied.
 _BLOCK = 32
 
@@ -19,7 +21,7 @@ def solve_triangular(a: Any, b: Any, upper: bool, left: bool = True, unit: bool 
     if not left:
         flipped = solve_triangular(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2), not upper, True, unit)
         return np.swapaxes(flipped, -1, -2)
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    batch = broadcast_shapes([a.shape[:-2], b.shape[:-2]])
     x = np.array(np.broadcast_to(b, (*batch, *b.shape[-2:])))
     # Seen from behind, an upper triangle is a lower one.
     _substitute(a[..., ::-1, ::-1], x[..., ::-1, :], unit) if upper else _substitute(a, x, unit)
@@ -92,7 +94,7 @@ def lu_solve(lu: Any, pivots: Any, b: Any, left: bool = True, adjoint: bool = Fa
     """The X for which `A @ X = b` where `lu` and `pivots` are what `lu_factor` makes of A."""
     if not left:
         return np.swapaxes(lu_solve(lu, pivots, np.swapaxes(b, -1, -2), True, not adjoint), -1, -2)
-    batch = np.broadcast_shapes(lu.shape[:-2], b.shape[:-2])
+    batch = broadcast_shapes([lu.shape[:-2], b.shape[:-2]])
     order = np.broadcast_to(row_order(pivots, lu.shape[-1])[..., None], (*batch, lu.shape[-1], 1))
     b = np.broadcast_to(b, (*batch, *b.shape[-2:]))
     if not adjoint:
