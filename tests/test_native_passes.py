@@ -311,6 +311,32 @@ def test_running_sums_go_through_long_lines_in_their_order(shape: tuple[int, ...
     assert np.array_equal(found.grads["x"], back.astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("shape", [(1001, 77), (3, 5000), (40, 9, 53)])
+@pytest.mark.parametrize(
+    "expression", ["cumsum(x, {0}) + c", "where(c > 0, cumsum(x*c, {0}), c)", "flip(cumsum(flip(x, {0})*c, {0}), {0})"]
+)
+def test_running_sums_meet_a_number_for_each_row(expression: str, shape: tuple[int, ...], dtype: str) -> None:
+    inputs = data({"x": shape, "c": (shape[0], *(1 for _ in shape[1:]))}, dtype)
+    tolerance = 2e-5 if dtype == "float32" else 1e-12
+    for dim in range(1, len(shape)):
+        one = expression.format(dim)
+        found = []
+        for engine in ("native", "numpy"):
+            with choice.using(engine):
+                result = gc.evaluate(one, inputs, grad_output=1)
+            found.append([result.value.detach().numpy(), *result.grads.values()])
+        for ours, theirs in zip(*found, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(np.abs(theirs).max()))
+
+
+def test_nothing_is_kept_of_the_pieces_of_a_running_sum() -> None:
+    gc.set_engine("native")
+    program = planned("cumsum(x, 0)*2", {"x": np.ones(100_000, np.float32)})[1]
+    running = [step for step in native_steps(program) if "cumsum" in {s.node.op.name for s in step.covers}]
+    assert running and all(step.states.bytes == 0 for step in running)
+
+
 def test_code_is_kept_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert evaluated_anew() == 300_000
     (file,) = compiled_files()

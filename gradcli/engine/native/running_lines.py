@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
@@ -36,13 +38,18 @@ def takes_running(reader: Lowering, item: LoopStep) -> bool:
         return False
     if item.lanes is not None and not (item.running and item.reduced):
         return False
-    return all(_fits(reader, slot, strides, item) for slot, strides in [*item.operands, (item.out, item.strides)])
+    return _fits(reader, item.out, item.strides, item) and all(
+        _fits(reader, slot, strides, item) or math.prod(reader.rest(slot)) == 1 for slot, strides in item.operands
+    )
 
 
 def _fits(reader: Lowering, slot: int, strides: Shape, item: LoopStep) -> bool:
-    """Whether a value has an element for each place, or is one number."""
-    size = math.prod(reader.rest(slot))
-    return size == 1 if reader.shared(slot) else size == math.prod(item.space) and strides == dense(item.space)
+    """Whether a value has an element for each place."""
+    return (
+        not reader.shared(slot)
+        and math.prod(reader.rest(slot)) == math.prod(item.space)
+        and strides == dense(item.space)
+    )
 
 
 def alike(reader: Lowering, items: Sequence[LoopStep]) -> bool:
@@ -53,6 +60,9 @@ def alike(reader: Lowering, items: Sequence[LoopStep]) -> bool:
     ((space, (dim,), _),) = running
     slots = {slot for item in items for slot in (item.out, *(slot for slot, _ in item.operands))}
     leads = {reader.leading(slot) for slot in slots if not reader.shared(slot)}
+    if any(not reader.shared(slot) and math.prod(reader.rest(slot)) < math.prod(space) for slot in slots):
+        # What has a number for each row goes with lines that are whole rows.
+        return leads == {1} and math.prod(space) == space[dim]
     return leads == {1} or (len(leads) == 1 and leads.pop() % math.prod(space[: dim + 1]) == 0)
 
 
@@ -72,7 +82,10 @@ class RunningLines:
         self.before, self.length = math.prod(first.space[:dim]), first.space[dim]
         self.beside = math.prod(first.space[dim + 1 :])
         self.lead = group.lead(group.outs[0])
+        #: What has one number, for all lines or for each of them, in a vector for the lines in the lanes.
         self.same: dict[int, Vector] = {}
+        places = math.prod(first.space)
+        self.each = {slot for slot in group.inputs if slot not in group.shared and group.width(slot) < places}
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)`."""
@@ -90,7 +103,8 @@ class RunningLines:
 
     def own(self, slots: Sequence[int]) -> list[tuple[str, int]]:
         """The names of addresses, with their places, of what has an element for each place."""
-        return [(f"%a{k}", slot) for k, slot in enumerate(self.group.arrays) if slot in slots and slot not in self.same]
+        of_lines = self.group.shared | self.each
+        return [(f"%a{k}", slot) for k, slot in enumerate(self.group.arrays) if slot in slots and slot not in of_lines]
 
     def computed(self, here: dict[int, Vector], place: Callable[[int, int], str]) -> None:
         """All items at a place; `place(number, part)` is where a running one keeps what it has."""
@@ -120,7 +134,7 @@ class RunningLines:
 
     def _squares(self) -> None:
         """As many lines as there are lanes: a square of each array at a time is transposed in registers."""
-        v, lanes, length = self.v, self.lanes, self.length
+        v, group, lanes, length = self.v, self.group, self.lanes, self.length
         for number, part, value in self.kept_parts():
             v.lines.append(f"  %red{number}.{part} = alloca {value.type}, align 64")
         lines = self._times("%n", self.before)
@@ -131,9 +145,12 @@ class RunningLines:
             numbers = [self._number(f"add i64 {first}, {k}") for k in range(lanes)]
             numbers = [self._number(f"call i64 @llvm.umin.i64(i64 {number}, i64 {last})") for number in numbers]
             bases = {
-                slot: [lead_address(v, name, str(length * stored(self.group.dtype(slot)).itemsize), k) for k in numbers]
-                for name, slot in self.own(self.group.arrays)
+                slot: [lead_address(v, name, str(length * stored(group.dtype(slot)).itemsize), k) for k in numbers]
+                for name, slot in self.own(group.arrays)
             }
+            for k, slot in enumerate(group.inputs):
+                if slot in self.each:
+                    self.same[slot] = self._gathered(f"%a{k}", numbers, group.dtype(slot))
             for number, part, value in self.kept_parts():
                 v.store(value, f"%red{number}.{part}")
             whole, rest = length // lanes * lanes, length % lanes
@@ -144,6 +161,16 @@ class RunningLines:
                     self._square(bases, from_last(v, index, whole - lanes, self.from_end), lanes)
             if rest and not self.from_end:
                 self._square(bases, str(whole), rest)
+
+    def _gathered(self, base: str, numbers: Sequence[str], dtype: np.dtype) -> Vector:
+        """The elements with these numbers."""
+        v, kept = self.v, stored(dtype)
+        value = Vector(v, "poison", kept)
+        for lane, number in enumerate(numbers):
+            pointer = lead_address(v, base, str(kept.itemsize), number)
+            one = self._number(f"load {element_type(kept)}, ptr {pointer}, align {kept.itemsize}")
+            value = v.assign(f"insertelement {value.typed}, {element_type(kept)} {one}, i32 {lane}", kept)
+        return value != 0 if dtype.kind == "b" else value
 
     def _square(self, bases: dict[int, list[str]], left: str, columns: int) -> None:
         """So many places of these lines, from one on."""
