@@ -131,3 +131,26 @@ def test_places_of_a_number(text: str, value: float, gradient: float) -> None:
     result = gc.evaluate(text, {"x": np.array(2.0), "i": np.array(0)})
     assert result.grads is not None and result.grads["x"] is not None
     assert (result.value.item(), result.grads["x"].item()) == (value, gradient)
+
+
+@pytest.mark.parametrize(("x", "index", "source"), [((3,), (0,), (0,)), ((3,), (0,), (2,)), ((2, 2), (0, 2), (2, 2))])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("scatter(x, 0, i, s)", "ScatterBackward0"),
+        ("scatter_add(x, 0, i, s)", "ScatterAddBackward0"),
+        ("scatter_reduce(x, 0, i, s, 'prod')", "ScatterReduceBackward0"),
+    ],
+)
+def test_a_source_of_which_nothing_is_put_has_a_gradient_of_zeros(
+    text: str, name: str, x: tuple[int, ...], index: tuple[int, ...], source: tuple[int, ...]
+) -> None:
+    result = gc.evaluate(text, {"x": np.ones(x), "i": np.zeros(index, int), "s": np.ones(source)}, grad_output=2)
+    assert result.value.tolist() == np.ones(x).tolist() and result.grad_fn.name() == name
+    assert result.grads["x"].tolist() == np.full(x, 2.0).tolist()
+    assert result.grads["s"].tolist() == np.zeros(source).tolist()
+
+
+def test_an_index_without_elements_may_have_any_shape() -> None:
+    result = gc.evaluate("sum(scatter(x, 1, i, 5))", {"x": np.ones((2, 2)), "i": np.zeros((0, 3, 4), int)})
+    assert result.value.item() == 4 and result.grads["x"].tolist() == [[1, 1], [1, 1]]

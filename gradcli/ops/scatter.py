@@ -172,17 +172,30 @@ def check_alike(x: Node, source: Node, name: str, argument: str) -> None:
         raise GradcliError(message, argument=argument)
 
 
-def _sources(x: Node, dim: int, index: Node, src: Any, name: str) -> Node:
-    """The source, as much of it as the index is large."""
+def _sources(x: Node, dim: int, index: Node, src: Any, name: str) -> tuple[Node, Node]:
+    """The index, and as much of the source as it is large."""
     source = as_node(src)
     check_alike(x, source, name, "src")
+    if not index.size:
+        index = _nowhere(x, dim, index)
+        if source.shape == index.shape:
+            return index, source
+        return index, reshape(narrow(reshape(source, (source.size,)), 0, 0, 0), index.shape)
     if max(source.ndim, 1) != max(index.ndim, 1) or any(n > m for n, m in zip(index.shape, source.shape, strict=False)):
         raise SizeError("{}() has an index of shape {} for a source of shape {}", name, index.shape, source.shape)
     if source.ndim != index.ndim:
-        return reshape(source, index.shape)
+        return index, reshape(source, index.shape)
     for d, length in enumerate(index.shape):
         source = narrow(source, d, 0, length)
-    return source
+    return index, source
+
+
+def _nowhere(x: Node, dim: int, index: Node) -> Node:
+    """An index without elements, which PyTorch takes in any shape, in one that fits the tensor."""
+    shape = x.shape or (1,)
+    if index.ndim == len(shape) and all(n <= shape[k] or k == dim for k, n in enumerate(index.shape)):
+        return index
+    return reshape(index, (0,) * len(shape))
 
 
 def _scattered(input: Any, dim: Any, index: Any) -> tuple[Node, int, Node]:
@@ -194,11 +207,13 @@ def _scatter(input: Any, dim: Any, index: Any, src: Any, value: Any, reduce: Any
     x, axis, places = _scattered(input, dim, index)
     if (src is None) == (value is None):
         raise GradcliError("scatter() puts a source or a value, one of them", argument="src")
-    if not places.size:
-        return call("clone", x)
     given = as_node(src if value is None else value)
     number = value is not None or given.weak
-    source = _value(given, x, "scatter") if number else _sources(x, axis, places, given, "scatter")
+    if number:
+        source = _value(given, x, "scatter")
+        places = places if places.size else _nowhere(x, axis, places)
+    else:
+        places, source = _sources(x, axis, places, given, "scatter")
     if reduce is not None:
         check_index(x, axis, places, "scatter")
         how = as_choice(reduce, "reduce", ("add", "multiply"))
@@ -210,9 +225,8 @@ def _scatter(input: Any, dim: Any, index: Any, src: Any, value: Any, reduce: Any
 
 def _scatter_add(input: Any, dim: Any, index: Any, src: Any) -> Node:
     x, axis, places = _scattered(input, dim, index)
-    if not places.size:
-        return call("clone", x)
-    return put_along(x, axis, places, _sources(x, axis, places, src, "scatter_add"), True, "ScatterAddBackward0")
+    places, source = _sources(x, axis, places, src, "scatter_add")
+    return put_along(x, axis, places, source, True, "ScatterAddBackward0")
 
 
 scatter = composite(
@@ -442,9 +456,7 @@ reduce_: Op = primitive(
 def _scatter_reduce(input: Any, dim: Any, index: Any, src: Any, reduce: Any, include_self: Any) -> Node:
     x, axis, places = _scattered(input, dim, index)
     how, include = as_choice(reduce, "reduce", tuple(_UFUNCS)), as_flag(include_self, "include_self")
-    if not places.size:
-        return call("clone", x)
-    source = _sources(x, axis, places, src, "scatter_reduce")
+    places, source = _sources(x, axis, places, src, "scatter_reduce")
     check_index(x, axis, places, "scatter_reduce")
     return _reduced(x, axis, places, source, how, include, "ScatterReduceBackward0")
 
