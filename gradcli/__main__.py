@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 
 
@@ -12,8 +11,14 @@ def main() -> None:
     """Run the command and leave the process with its exit code."""
     # Start-up allocates much and frees nothing: collecting during the imports would only cost time.
     gc.disable()
-    # As an exception, an interrupt could come up inside an import or a callback that reports it as something else.
-    signal.signal(signal.SIGINT, _leave)
+    try:
+        # Imported here: it takes a millisecond, in which an interrupt would be told of as a traceback.
+        import signal
+
+        # As an exception, an interrupt could come up inside an import or a callback that reports it as something else.
+        signal.signal(signal.SIGINT, _leave)
+    except KeyboardInterrupt:
+        _leave(2)
     from gradcli.cli.main import run
 
     code = run(sys.argv[1:])
@@ -25,7 +30,7 @@ def main() -> None:
     os._exit(code)
 
 
-def _leave(signum: int, frame: object) -> None:
+def _leave(signum: int, frame: object = None) -> None:
     """Leave at once: nothing is open that would have to be cleaned up (see `gradcli.cli.signals`)."""
     if os.isatty(2):
         # The prompt goes to a line of its own, after "^C".

@@ -10,7 +10,9 @@ import select
 import shlex
 import signal
 import subprocess
+import sys
 import time
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +32,7 @@ from gradcli.graph.op import OPS
 from gradcli.tensors.tensor import call as call_op
 from tests import bad_files
 from tests.command import COMMAND, Done, call, ended_by, environment, leftovers, process, shell
+from tests.terminal import ROOT
 
 
 class Row(NamedTuple):
@@ -88,7 +91,23 @@ def test_a_pipe_is_read_once() -> None:
 
 
 def test_letters_and_accents_of_inputs_are_one_character(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert call(monkeypatch, "eval", "\u00e9 + 1", "e\u0301=3", "--no-grad").out == "tensor(4.)\n"
+    for words in (
+        ("eval", "\u00e9 + 1", "e\u0301=3", "--no-grad"),
+        ("eval", "\u00e9 + 1", "e\u0301=3", "--show", "value", "--wrt", "e\u0301"),
+        ("eval", "4*\u00e9", "e\u0301=3", "--only", "e\u0301.grad"),
+    ):
+        assert call(monkeypatch, *words).out.partition(",")[0].rstrip(")\n") == "tensor(4."
+    assert call(monkeypatch, "eval", "4*\u00e9", "e\u0301=3", "-q", "-o", "e\u0301.grad=g.npy").code == 0
+    assert np.load("g.npy") == 4
+    fit = ("minimize", "(\u00e9 - 3)**2", "e\u0301=0.0", "--bounds", "e\u0301=:2", "--method", "l-bfgs-b", "--json")
+    assert json.loads(call(monkeypatch, *fit).out)["parameters"] == {"\u00e9": 2.0}
+
+
+@pytest.mark.parametrize("name", ["\u00e9", "e\u0301", "\u03b1"])
+def test_shapes_of_inputs_with_names_that_are_not_ascii(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = unicodedata.normalize("NFC", name)
+    assert call(monkeypatch, "derive", f"{plain}**2", f"{name}:0").out == f"2*{plain}\n"
+    assert call(monkeypatch, "derive", "x**2", "\u00b2:0").code == 2
 
 
 def test_hints_name_no_option_that_a_command_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -504,6 +523,28 @@ def test_interrupt_at_start_up() -> None:
         time.sleep(0.01)
     work.send_signal(signal.SIGINT)
     assert (*work.communicate(timeout=300), work.returncode) == ("", "", 130)
+
+
+def test_interrupt_before_its_own_handler_is_there() -> None:
+    """The entry brings in nothing that Python has not loaded itself, and then waits for the interrupt."""
+    script = """
+import builtins, os, sys
+before = set(sys.modules)
+import gradcli.__main__ as entry
+print(sorted(set(sys.modules) - before))
+load = builtins.__import__
+def interrupted(name, *rest):
+    if name == "signal":
+        raise KeyboardInterrupt
+    return load(name, *rest)
+builtins.__import__ = interrupted
+sys.stdout.flush()
+entry.main()
+"""
+    words = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = [{str(ROOT)!r}]{script}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 130)
+    assert done.stdout == "['__future__', 'gc', 'gradcli', 'gradcli.__main__']\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
