@@ -527,6 +527,17 @@ def test_names_with_odd_characters() -> None:
     assert not os.path.exists("pwned")
 
 
+def test_names_of_inputs_that_are_not_ascii() -> None:
+    os.mkdir("data")
+    np.save("data/a.npy", np.ones(2, np.float32))
+    words = ("3*sum(\u00e9*\u03b1)", "e\u0301=data/", "\u03b1=2", "-o", "out", "--save", "e\u0301.grad")
+    assert batch(*words, "--wrt", "e\u0301").out == "1 item: 1 done\n"
+    (line,) = lines()
+    assert list(line["inputs"]) == ["\u00e9"] and list(line["outputs"]) == ["\u00e9.grad"]
+    assert np.load("out/a.\u00e9.grad.npy").tolist() == [6, 6]
+    assert batch(*words, "--wrt", "e\u0301", "--resume").out == "1 item: 0 done, 1 finished before\n"
+
+
 def test_names_that_a_terminal_would_obey() -> None:
     os.mkdir("data")
     names = [b"a\nb", b"c\x1b[2Jd", b"e\xff", "f\u202eg".encode(), "ä".encode()]

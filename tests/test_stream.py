@@ -139,6 +139,21 @@ def test_lines_that_are_wrong(line: str, message: str) -> None:
     assert record.error is not None and record.error.message == message
 
 
+@pytest.mark.parametrize("count", [1, 9])
+def test_letters_and_accents_of_fields_are_one_character(count: int, stream: Any) -> None:
+    record = {"e\u0301": [1, 2], "o\u0301": 1}
+    answer = {"o\u0301": 1, "value": 3.0, "grads": {"\u00e9": [1.0, 1.0]}}
+    assert rows(stream("sum(\u00e9)", stdin=text(*[record] * count))) == [answer] * count
+    # What has the name itself goes first.
+    both = {"e\u0301": 1, "\u00e9": 2}
+    assert rows(stream("\u00e9", "--no-grad", stdin=text(both))) == [{"e\u0301": 1, "value": 2.0, "grads": None}]
+    table = "e\u0301,b\n1,2\n".encode()
+    assert [row["value"] for row in rows(stream("\u00e9 + b", "--format", "csv", stdin=table))] == [3.0]
+    arrays = {"e\u0301": np.ones(1), "b": np.ones(1)}
+    np.savez("a.npz", **arrays)
+    assert [row["value"] for row in rows(stream("sum(\u00e9 + b)", "a.npz"))] == [2.0]
+
+
 def test_passing_through(stream: Any) -> None:
     """Other fields come out as they went in, in strict ASCII; those of an earlier answer give way."""
     fields = {"a": [1, {"b": None}], "é": "ü\u2028", "n": 10**30, "f": 0.1, "t": True, "none": None}

@@ -131,7 +131,7 @@ class Worker:
             self._arrays[name] = array
             large = large or (size > LARGE and isinstance(array, FileArray))
             nbytes += size
-            described.append(f'"{name}": {{"path": {quoted(path)}, "size": {size}, "mtime_ns": {changed}}}')
+            described.append(f'{quoted(name)}: {{"path": {quoted(path)}, "size": {size}, "mtime_ns": {changed}}}')
         prepared, given = self._prepared()
         if large or prepared.streamed:
             with self.common.gate, limited(self.job.limit):
@@ -145,7 +145,9 @@ class Worker:
                 sums[name] = (np.array(results[root], np.float64), results[root].dtype.name)
         value = "null" if prepared.value < 0 else to_json(results[prepared.value])
         nbytes += sum(size for _, _, size in written)
-        outputs = ", ".join([f'"{name}": {{"path": {quoted(path)}, "size": {size}}}' for name, path, size in written])
+        outputs = ", ".join(
+            [f'{quoted(name)}: {{"path": {quoted(path)}, "size": {size}}}' for name, path, size in written]
+        )
         line = (
             f'{{"item": {quoted(task.stem)}, "value": {value}, {prepared.head}, "outputs": {{{outputs}}}, '
             f'"inputs": {{{", ".join(described)}}}, "seconds": {time.perf_counter() - start:.6f}}}'

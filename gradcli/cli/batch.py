@@ -46,6 +46,7 @@ Examples:
 @options.path("-o", "--output", "folder", metavar="OUT", text="Folder for the results.")
 @click.option(
     "--save",
+    type=options.Names(),
     default="grads",
     metavar="WHAT",
     show_default=True,

@@ -16,6 +16,7 @@ from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.language.parse import refuse_imported, refuse_unused
+from gradcli.machine.composed import composed
 
 if TYPE_CHECKING:
     from gradcli.formula.lengths import Given
@@ -41,7 +42,7 @@ Examples:
 """
 
 FORMATS = ["text", "latex", "python", "json"]
-_SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.ASCII)
+_SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?")
 
 
 @options.command("derive", HELP, "EXPR [NAME:SHAPE | NAME=VALUE]...")
@@ -131,8 +132,8 @@ def _givens(words: list[str]) -> list[Given]:
 
     result: list[Given] = []
     for word in words:
-        shaped = _SHAPED.fullmatch(word)
-        if shaped is not None:
+        shaped = _SHAPED.fullmatch(composed(word))
+        if shaped is not None and shaped[1].isidentifier():
             result.append(_shaped(word, *shaped.groups()))
             continue
         if "=" not in word:

@@ -12,6 +12,7 @@ from typing import Any
 from gradcli.cli.command_kinds import hint_of_no_option
 from gradcli.errors import GradcliError, quoted, told_of
 from gradcli.evaluation.input_value import InputValue, split_outside
+from gradcli.machine.composed import composed
 from gradcli.machine.endings import is_data, split_key
 
 STANDARD_INPUT = "-"
@@ -83,7 +84,7 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
                 f"{item.strip()!r} is not an input",
                 hint=hint_of_no_option() or (_LATE if item.startswith("-") else _written(item, following)),
             )
-        name = name.strip() if name.isascii() else _composed(name.strip())
+        name = composed(name.strip())
         if name in ("None", "True", "False"):
             hint = "choose another name"
             raise GradcliError(f"{name} is a constant of the language and cannot be an input", hint=hint)
@@ -93,13 +94,6 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
             raise GradcliError(f"the {what} {name!r} has no value", hint=f"for example, {name}=3 or {name}=@{name}.npy")
         values[name] = value
     return list(values.items())
-
-
-def _composed(name: str) -> str:
-    """A name whose letters have their accents in one character, as in expressions; in what is pasted they may not."""
-    from unicodedata import normalize
-
-    return normalize("NFC", name)
 
 
 def _written(item: str, following: str) -> str:
@@ -114,7 +108,7 @@ def bounds_of(limits: tuple[str, ...]) -> dict[str, Any] | None:
     """The least and the most of parameters by name, None for a side that is open; None where there are no bounds."""
     found: dict[str, Any] = {}
     for limit in limits:
-        name, equals, text = (part.strip() for part in limit.partition("="))
+        name, equals, text = (part.strip() for part in composed(limit).partition("="))
         pair = split_outside(text)
         if not equals or not name.isidentifier() or len(pair) != 2 or not any(part.strip() for part in pair):
             hint = "for example, --bounds a=0:10, or a=0: and a=:10 for one side"

@@ -14,12 +14,22 @@ import click
 
 from gradcli.cli.command_kinds import ExpressionCommand, Picture
 from gradcli.errors import GradcliError
+from gradcli.machine.composed import composed
 from gradcli.machine.limits import HAS_LIMIT, HOUR, MEMORY_LIMIT, MISSING_AS_NAN, TELL, TIME_LIMIT, tell
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 # What decorators are given and give: a function, or what click has made of it.
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Names(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Names of inputs or results, as expressions have them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return composed(str(value))
 
 
 class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -96,7 +106,9 @@ def names(
     name: str, text: str, metavar: str = "NAMES", kind: str = "names", into: str | None = None, **more: Any
 ) -> Callable[[_F], _F]:
     """A text that is completed as names of inputs are, or as another `kind` of `candidates`; with `more` for click."""
-    more = {"metavar": metavar, "shell_complete": completed(kind), **more}
+    # A vector may be a file, whose name is as it is.
+    text_of = {} if kind == "vector" else {"type": Names()}
+    more = {"metavar": metavar, "shell_complete": completed(kind), **text_of, **more}
     return click.option(name, into or _argument(name), help=text, **more)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradcli.cli.printing import note
 from gradcli.cli.shown import inputs_of, result_in_full
 from gradcli.errors import GradcliError, WorkError, did_you_mean, unable_to
+from gradcli.machine.composed import composed
 from gradcli.machine.endings import is_url, local_path
 from gradcli.machine.limits import MEMORY_LIMIT
 
@@ -45,7 +46,7 @@ class Outputs:
         known = [*(["value"] if value else []), *(f"{name}.grad" for name in names), *more]
         for option in options:
             target, equals, path = option.partition("=")
-            target = result_in_full(target)
+            target = result_in_full(composed(target))
             if not equals and (option.endswith(("/", os.sep)) or os.path.isdir(option)):
                 self.folders.append(local_path(option))
             elif not equals or not path:

@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
+from gradcli.machine.composed import composed
 from gradcli.storage.pipes import take
 
 DType = np.dtype[Any]
@@ -78,7 +79,11 @@ def choose(name: str, names: Sequence[str], key: str | None, what: str) -> str:
             raise GradcliError(f"{name} holds several {what}s: {listed(names)}", hint=hint)
         return names[0]
     if key not in names:
-        raise unknown_key(name, what, key, names)
+        # What is written in another way is the same name.
+        alike = [other for other in names if composed(other) == composed(key)]
+        if len(alike) != 1:
+            raise unknown_key(name, what, key, names)
+        return alike[0]
     return key
 
 

@@ -16,6 +16,7 @@ from gradcli.graph.arguments import list_array
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES
 from gradcli.graph.node import fitted
 from gradcli.graph.op import OPS
+from gradcli.machine.composed import composed
 from gradcli.render.json import to_json
 from gradcli.storage.formats.json_data import NON_FINITE, json_kind
 from gradcli.storage.formats.source import missing_value
@@ -52,12 +53,19 @@ class FieldReader:
 
     def __init__(self, names: Sequence[str], dtype: str | None) -> None:
         self.names = list(names)
+        self._composes = not all(map(str.isascii, names))
         #: The fields that do not pass through.
         self.own = (*names, *_ANSWER)
         self.dtype = None if dtype is None else DTYPES[dtype]
         #: What plain numbers become at once where it is a floating-point type; the others look at each.
         self.floats = self.dtype if self.dtype is not None else DEFAULT_DTYPE.get()
         self._decode = JSONDecoder().raw_decode
+
+    def known(self, keys: Sequence[str]) -> list[str]:
+        """Names of fields: those of inputs as expressions have them, unless there is one already."""
+        if not self._composes:
+            return list(keys)
+        return [name if (name := composed(key)) in self.names and name not in keys else key for key in keys]
 
     def replaced(self, names: Sequence[str]) -> list[str]:
         """Of names that are no inputs, those whose place the answer's own fields take."""
@@ -83,6 +91,8 @@ class FieldReader:
 
     def record(self, fields: dict[str, Any]) -> Record:
         """The record of fields that have been read."""
+        if self._composes:
+            fields = dict(zip(self.known(tuple(fields)), fields.values(), strict=True))
         try:
             return self._record(fields)
         except MemoryError as error:

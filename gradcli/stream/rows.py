@@ -76,6 +76,7 @@ def _rows(source: Inlet, ending: str) -> Iterator[tuple[int, list[str] | Gradcli
 
 def _named_columns(source: Inlet, fields: FieldReader, columns: list[str]) -> list[str]:
     """The names in the header, among which all inputs are, each once; a note on columns that do not pass through."""
+    columns = fields.known(columns)
     for name in fields.names:
         if columns.count(name) > 1:
             raise GradcliError(f"{shown(source.path)} has {columns.count(name)} columns called {name!r}")
