@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcli.engine.execute.closure import Compute
+from gradcli.engine.execute.early_pages import pages_taken
 from gradcli.engine.execute.small import SMALL, computing
 from gradcli.engine.execute.threads import check_num_threads, get_num_threads
 from gradcli.engine.native.choice import chosen, chosen_lines, get_engine
@@ -190,16 +191,28 @@ def threaded(threads: int) -> Runner:
     def runner(
         program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Callable[[int], None] | None
     ) -> None:
-        from gradcli.engine.execute.run_pass import run_pass
+        from gradcli.engine.execute.run_pass import compile_pass, run_pass
 
         for _, number in one.shared:
             _held(values, number)
         for cut in one.cuts:
             if cut.buffer < 0:
                 _held(values, cut.value)
-        run_pass(chosen(program, one), values, sinks, threads, told)
+        ready = chosen(program, one)
+        if ready.fused and id(one) not in program.compiled:
+            with pages_taken(_unfilled(program, one, values), threads):
+                compile_pass(ready)
+            program.compiled.add(id(one))
+        run_pass(ready, values, sinks, threads, told)
 
     return runner
+
+
+def _unfilled(program: Program, one: Pass, values: list[Any]) -> list[Any]:
+    """The arrays that a pass is the first to write into."""
+    several = {*program.borrowed, *program.borrowed.values()}
+    written = (values[write.value] for write in one.writes if write.value not in several)
+    return [array for array in written if isinstance(array, np.ndarray)]
 
 
 class _Told:

@@ -107,7 +107,7 @@ def _deal(
     together: int = 1,
 ) -> None:
     """Do so many pieces of a pass, each thread with a worker of its own."""
-    _compile(one)
+    compile_pass(one)
     native = one.wholly_native
     if not native:
         # The C library gives large freed memory back to the system, and takes page after page anew for the next
@@ -118,7 +118,7 @@ def _deal(
         deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)), together)
 
 
-def _compile(one: Pass) -> None:
+def compile_pass(one: Pass) -> None:
     """Make the machine code of native steps, before threads would all do it at once."""
     if not one.fused:
         return
