@@ -9,7 +9,7 @@ import pytest
 
 import gradcli as gc
 from gradcli.engine.execute.run import known_value, run
-from gradcli.engine.native import call, panels, processor
+from gradcli.engine.native import call, loop_steps, processor
 from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.step import NativeStep
@@ -181,7 +181,7 @@ def test_long_sums_are_exact_to_some_roundings(inner: int) -> None:
 @pytest.mark.parametrize("sides", [(300, 300), (64, 1024), (1024, 64), (16, 2000), (5000, 4)])
 def test_large_matrices_are_left_to_the_blas(sides: tuple[int, int]) -> None:
     """By all ways to write a function, forward and backward: loops take up to twenty times as long."""
-    assert sides[0] * sides[1] > panels._LARGEST
+    assert sides[0] * sides[1] > loop_steps._LARGEST
     program, arrays = _planned("sum(relu(X@A)*Y)", {"X": (900, sides[0]), "A": sides, "Y": (900, sides[1])}, "float32")
     steps = _steps(program)
     assert any(isinstance(step, NativeStep) for step in steps)

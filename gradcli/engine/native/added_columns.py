@@ -17,7 +17,7 @@ from gradcli.engine.native.states import States
 from gradcli.engine.native.strides import dense
 from gradcli.engine.native.transpose import load_under, store_under, stored
 from gradcli.engine.native.vectors import FLOAT64, Vector
-from gradcli.engine.plan.passes import Step, Sum
+from gradcli.engine.plan.passes import Step
 from gradcli.graph.native_forms import NativeAdded
 
 #: Bytes of what is looked at in no order, which fit into the second-level cache; of few columns they may be more.
@@ -136,12 +136,10 @@ def columns_at_once(size: int, lanes: int) -> int:
     return max(lanes, columns // lanes * lanes)
 
 
-def columns_added(reader: Lowering, step: Step | Sum) -> tuple[LoopStep, list[Check]] | None:
-    """The item of a step that adds elements up so, and what has to be looked at for it; None of others."""
-    node, native = step.node, step.node.op.native
-    if isinstance(step, Sum) or not isinstance(native, NativeAdded):
-        return None
-    found = native.rule(node)
+def columns_added(reader: Lowering, step: Step, form: NativeAdded) -> tuple[LoopStep, list[Check]] | None:
+    """The item of a step that adds elements up so, and what has to be looked at for it; None where it does not."""
+    node = step.node
+    found = form.rule(node)
     if found is None or found[0] != 0:
         return None
     start, source, places = found[1:]
@@ -165,7 +163,7 @@ def columns_added(reader: Lowering, step: Step | Sum) -> tuple[LoopStep, list[Ch
     )
     if not takes_columns(reader, item):
         return None
-    check = native.check(node)
+    check = form.check(node)
     return item, [] if check is None else [Check(slots[numbers.index(check[0])], check[1], node, True)]
 
 

@@ -13,7 +13,7 @@ from gradcli.engine.native.group import group_of
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.step import NativeStep
-from gradcli.engine.native.ways import WAYS, Way, alone
+from gradcli.engine.native.ways import Way, alone, ways
 from gradcli.engine.plan.block_sizes import times_as_long
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
@@ -33,7 +33,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     found: list[tuple[int, _Rebuilt]] = []
     known: dict[Any, Written] = {}
     reader, over = Lowering(one), _written_over(one, borrowed)
-    for way in WAYS:
+    for way in ways():
         reader.begin()
         code = CodeLength(reader, room, way.unrolled, known)
         runs = _without_idle(one, list(_runs(one, reader, way, code, over)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,6 +11,9 @@ from gradcli.engine.native.strides import Shape
 from gradcli.engine.plan.passes import Pass, Step, Sum
 from gradcli.graph.native_forms import Lanes
 from gradcli.graph.node import Node
+
+#: Elements of a matrix that all rows are multiplied by, or that is a sum over them.
+_LARGEST = 1 << 14
 
 
 class LookupTable(NamedTuple):
@@ -47,6 +51,17 @@ class LoopStep:
     running: bool = False
     from_end: bool = False
     table: LookupTable | None = None
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it is a product of matrices, or of one with a vector."""
+        return self.step.node.op.family == "contraction" and bool(self.space)
+
+    @property
+    def is_large_product(self) -> bool:
+        """Whether it is a product with a matrix that a BLAS, which brings it into another layout first, computes many
+        times as fast as any loop here."""
+        return self.is_product and len(self.space) > 1 and math.prod(self.space) > _LARGEST
 
     @property
     def looks_up(self) -> bool:

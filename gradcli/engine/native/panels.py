@@ -23,9 +23,6 @@ from gradcli.engine.native.vectors import FLOAT32, FLOAT64, INT64, Vector, eleme
 #: from lengths and types alone, since sums of products are in the precision of the operands within a panel.
 _ROWS, _FEWEST = 128, 16
 _BYTES = 1 << 18
-#: Elements of a matrix that all rows are multiplied by, or that is a sum over them; larger ones are left to the BLAS,
-#: which brings them into another layout first.
-_LARGEST = 1 << 14
 #: Shorter rows are better off across the lanes.
 _NARROW = 12
 
@@ -63,7 +60,7 @@ class Panels(ColumnsAcross):
             for phase in self.group.phases:
                 self._panel(phase)
         for number, item in enumerate(self.group.sums):
-            if item.out < 0 and is_product(item):
+            if item.out < 0 and item.is_product:
                 self._write_total(number, item)
         body = v.lines
         function = [
@@ -95,12 +92,12 @@ class Panels(ColumnsAcross):
         for phase in group.phases:
             for item in phase.items:
                 for slot, _ in item.operands:
-                    alone = made.get(slot) is phase and not is_product(item)
+                    alone = made.get(slot) is phase and not item.is_product
                     if slot in made and slot not in group.outs and not alone:
                         width = group.width(slot)
                         step = 1 if width == 1 else self._padded(width)
                         kept[slot] = PanelRows(f"%kept{slot}", step, width, stored(group.dtype(slot)), True)
-                if is_product(item):
+                if item.is_product:
                     self._prepare_product(item)
         row = sum(matrix.step * matrix.dtype.itemsize for matrix in kept.values())
         while self.rows > _FEWEST and self.rows * row > _BYTES:
@@ -160,7 +157,7 @@ class Panels(ColumnsAcross):
     # Phases -----------------------------------------------------------------------------------------------------------
 
     def _panel(self, phase: Phase) -> None:
-        plain = Phase(phase.space, phase.reduced, [item for item in phase.items if not is_product(item)])
+        plain = Phase(phase.space, phase.reduced, [item for item in phase.items if not item.is_product])
         if plain.items and not plain.space:
             self._numbers(plain.items)
         elif plain.items:
@@ -168,7 +165,7 @@ class Panels(ColumnsAcross):
                 self._at_row(plain.items, row)
                 self._phase(plain)
         for item in phase.items:
-            if is_product(item):
+            if item.is_product:
                 self._product(item)
 
     def _product(self, item: LoopStep) -> None:
@@ -187,7 +184,7 @@ class Panels(ColumnsAcross):
             other
             for phase in self.group.phases
             for other in phase.items
-            if is_product(other) and factor.slot in self._once(other)
+            if other.is_product and factor.slot in self._once(other)
         ]
         ahead = self.rows if users[-1:] == [item] and factor.slot in self.group.inputs else 0
         return self.kept[factor.slot]._replace(ahead=ahead)
@@ -323,16 +320,6 @@ class ProductOperand(NamedTuple):
     along: int = 0
 
 
-def is_product(item: LoopStep) -> bool:
-    """Whether it is a product of matrices, or of one with a vector."""
-    return item.step.node.op.family == "contraction" and bool(item.space)
-
-
-def is_large_product(item: LoopStep) -> bool:
-    """Whether it is a product with a matrix that a BLAS takes in pieces: it is many times as fast as any loop here."""
-    return is_product(item) and len(item.space) > 1 and math.prod(item.space) > _LARGEST
-
-
 def factors(shared: Callable[[int], bool], item: LoopStep, lanes: int) -> tuple[ProductOperand, ProductOperand]:
     """The two operands: that whose elements are taken one by one, and that which is taken in vectors."""
     (x, first), (y, second) = item.operands
@@ -358,7 +345,7 @@ def takes(reader: Lowering, item: LoopStep) -> bool:
     own = [slot for slot in slots if not reader.shared(slot)]
     if item.table is not None or any(reader.leading(slot) > 1 for slot in own) or len(item.space) > 2:
         return False
-    if is_product(item):
+    if item.is_product:
         return _takes_product(reader, item)
     if len(item.space) > 1 or not suits(reader, item):
         return False
@@ -367,7 +354,7 @@ def takes(reader: Lowering, item: LoopStep) -> bool:
 
 def _takes_product(reader: Lowering, item: LoopStep) -> bool:
     dtypes = {reader.one.slots[slot][0].dtype for slot, _ in item.operands} | {item.step.node.dtype}
-    if dtypes not in ({FLOAT32}, {FLOAT64}) or math.prod(item.space) > _LARGEST or item.shifts:
+    if dtypes not in ({FLOAT32}, {FLOAT64}) or item.is_large_product or item.shifts:
         return False
     (x, first), (y, second) = item.operands
     own = [(slot, steps) for slot, steps in item.operands if not reader.shared(slot)]
@@ -388,4 +375,4 @@ def _takes_product(reader: Lowering, item: LoopStep) -> bool:
 
 def worth_it(items: Iterable[LoopStep]) -> bool:
     """Whether there is a product of rows that are not better off across the lanes."""
-    return any(is_product(item) and max(item.space) >= _NARROW for item in items)
+    return any(item.is_product and max(item.space) >= _NARROW for item in items)

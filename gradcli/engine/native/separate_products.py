@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
@@ -12,7 +12,6 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address, address_of, lead_address, loop, loop_to, loops, tiles
 from gradcli.engine.native.lowering import Lowering
-from gradcli.engine.native.panels import is_product
 from gradcli.engine.native.processor import vectors_for_results
 from gradcli.engine.native.products import PanelProducts, PanelRows
 from gradcli.engine.native.states import States
@@ -133,13 +132,13 @@ def roles_of(item: LoopStep) -> Roles | None:
     return Roles(rows[0], columns[0], inner[0], tuple(batch))
 
 
-def separate(reader: Lowering, step: Any, over: Collection[int]) -> LoopStep | None:
+def separate(reader: Lowering, step: Step, over: Collection[int]) -> LoopStep | None:
     """The item of a step that is such a product, of what views show in their place; None of any other, and of those
     that are written `over` an array, which may be one that they read."""
-    if not isinstance(step, Step) or step.node.op.family != "contraction" or step.out in over:
+    if step.out in over:
         return None
     item = reader.read(step)
-    if item is None or len(item) != 1 or not is_product(item[0]) or len(item[0].operands) != 2:
+    if item is None or len(item) != 1 or not item[0].is_product or len(item[0].operands) != 2:
         return None
     operands = tuple([_shown(reader, slot, strides, item[0].space) for slot, strides in item[0].operands])
     found = replace(item[0], operands=operands)

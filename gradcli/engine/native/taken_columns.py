@@ -16,7 +16,7 @@ from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.strides import dense
 from gradcli.engine.native.transpose import store_under, stored
 from gradcli.engine.native.vectors import INT64
-from gradcli.engine.plan.passes import Step, Sum
+from gradcli.engine.plan.passes import Step
 from gradcli.graph.native_forms import NativeLookup
 
 
@@ -46,13 +46,14 @@ class TakenColumns(ColumnWalk):
             store_under(v, mask, value, lead_address(v, own, size, at))
 
 
-def columns_taken(reader: Lowering, step: Step | Sum, over: Collection[int]) -> tuple[LoopStep, list[Check]] | None:
-    """The item of a step that takes elements so, and what has to be looked at for it; None of others, and of those that
-    are written `over` an array, which may be what they are taken from."""
-    node, native = step.node, step.node.op.native
-    if isinstance(step, Sum) or not isinstance(native, NativeLookup) or step.out in over:
+def columns_taken(
+    reader: Lowering, step: Step, form: NativeLookup, over: Collection[int]
+) -> tuple[LoopStep, list[Check]] | None:
+    """The item of a step that takes elements so, and what has to be looked at for it; None where it does not, and of
+    steps that are written `over` an array, which may be what they are taken from."""
+    if step.out in over:
         return None
-    found, inputs = native.rule(node), node.inputs
+    node, found, inputs = step.node, form.rule(step.node), step.node.inputs
     if found is None or found[0][0] != -1 or inputs[1].shape != node.shape or inputs[0].shape[1:] != node.shape[1:]:
         return None
     if not node.size or not inputs[0].size:
@@ -70,7 +71,7 @@ def columns_taken(reader: Lowering, step: Step | Sum, over: Collection[int]) -> 
     )
     if not takes_taken(reader, item):
         return None
-    check = native.check(node)
+    check = form.check(node)
     return item, [] if check is None else [Check(places, check[1], node, True)]
 
 

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gradcli.engine.native import panels, separate_products
-from gradcli.engine.native.added_columns import AddedColumns, columns_added, takes_columns
 from gradcli.engine.native.along_rows import suits
-from gradcli.engine.native.columns_across import ColumnsAcross
-from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
-from gradcli.engine.native.panels import Panels
-from gradcli.engine.native.rows_across import RowsAcross
-from gradcli.engine.native.rows_joined import RowsJoined, takes_joined
-from gradcli.engine.native.rows_looped import RowsLooped
-from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
 from gradcli.engine.native.states import kept_size
-from gradcli.engine.native.taken_columns import TakenColumns, columns_taken, takes_taken
 from gradcli.engine.plan.passes import Step, Sum
+from gradcli.graph.native_forms import NativeAdded, NativeLookup
 
 #: What functions are written of: neighbouring items.
 Groups = Sequence[Sequence[LoopStep]]
@@ -69,13 +60,13 @@ def _are_repeated(reader: Lowering, groups: Groups, lines: Lines) -> bool:
 
 def _is_looped(reader: Lowering, item: LoopStep) -> bool:
     """Whether vectors for all of a row's places fit the cache."""
-    if item.adds or panels.is_large_product(item):
+    if item.adds or item.is_large_product:
         return False
     return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or item.scatters or kept_size(item) <= _MOST_KEPT)
 
 
 def _is_across(reader: Lowering, item: LoopStep) -> bool:
-    return suits(reader, item) and not panels.is_large_product(item)
+    return suits(reader, item) and not item.is_large_product
 
 
 def _widest(reader: Lowering, item: LoopStep) -> int:
@@ -94,32 +85,53 @@ class Way(NamedTuple):
     crosses: bool = False
 
 
-#: What takes as many as another one comes first.
-WAYS = (
-    Way(RowsJoined, takes_joined),
-    Way(
-        Panels, panels.takes, lambda reader, groups, lines: panels.worth_it(item for group in groups for item in group)
-    ),
-    Way(RowsLooped, _is_plain, _are_repeated),
-    Way(RowsAcross, _is_short, unrolled=True),
-    Way(RunningLines, takes_running, lambda reader, groups, lines: all(alike(reader, group) for group in groups)),
-    Way(ColumnsAcross, _is_across),
-    Way(RowsLooped, _is_looped),
-    Way(FoldedColumns, takes_folded),
-)
+def ways() -> Iterator[Way]:
+    """All ways: what takes as many items as another one comes first. Most passes are whole with one of the first, and
+    need not wait for the others to be imported."""
+    from gradcli.engine.native.rows_joined import RowsJoined, takes_joined
 
-_SEPARATE = Way(separate_products.SeparateProducts, separate_products.takes, crosses=True)
-_ADDED = Way(AddedColumns, takes_columns)
-_TAKEN = Way(TakenColumns, takes_taken, crosses=True)
+    yield Way(RowsJoined, takes_joined)
+    from gradcli.engine.native.panels import Panels, takes, worth_it
+
+    yield Way(Panels, takes, lambda reader, groups, lines: worth_it(itertools.chain(*groups)))
+    from gradcli.engine.native.rows_looped import RowsLooped
+
+    yield Way(RowsLooped, _is_plain, _are_repeated)
+    from gradcli.engine.native.rows_across import RowsAcross
+
+    yield Way(RowsAcross, _is_short, unrolled=True)
+    from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
+
+    yield Way(RunningLines, takes_running, lambda reader, groups, lines: all(alike(reader, group) for group in groups))
+    from gradcli.engine.native.columns_across import ColumnsAcross
+
+    yield Way(ColumnsAcross, _is_across)
+    yield Way(RowsLooped, _is_looped)
+    from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
+
+    yield Way(FoldedColumns, takes_folded)
 
 
 def alone(reader: Lowering, step: Step | Sum, over: Collection[int]) -> tuple[Way, LoopStep, list[Check]] | None:
     """How a step is written that goes with nothing else, and what has to be looked at for it: a product of matrices of
     which each row has its own, or what is added to columns or taken from them. `over` are the places that are written
     over what is read."""
-    if (product := separate_products.separate(reader, step, over)) is not None:
-        return _SEPARATE, product, []
-    if (added := columns_added(reader, step)) is not None:
-        return _ADDED, *added
-    taken = columns_taken(reader, step, over)
-    return None if taken is None else (_TAKEN, *taken)
+    if isinstance(step, Sum):
+        return None
+    op = step.node.op
+    if op.family == "contraction":
+        from gradcli.engine.native.separate_products import SeparateProducts, separate, takes
+
+        product = separate(reader, step, over)
+        return None if product is None else (Way(SeparateProducts, takes, crosses=True), product, [])
+    if isinstance(op.native, NativeAdded):
+        from gradcli.engine.native.added_columns import AddedColumns, columns_added, takes_columns
+
+        added = columns_added(reader, step, op.native)
+        return None if added is None else (Way(AddedColumns, takes_columns), *added)
+    if isinstance(op.native, NativeLookup):
+        from gradcli.engine.native.taken_columns import TakenColumns, columns_taken, takes_taken
+
+        taken = columns_taken(reader, step, op.native, over)
+        return None if taken is None else (Way(TakenColumns, takes_taken, crosses=True), *taken)
+    return None
