@@ -227,6 +227,19 @@ def test_results_past_the_cache(
             assert [one.tobytes() for one in results(f"sum({expression})", inputs, "native")] == plain
 
 
+@pytest.mark.parametrize("expression", ["sqrt(sum(exp(X), 1) + 1)", "w[i]*sum(X, 1)", "where(sum(X, 1) > 0, t, t*2)"])
+def test_a_long_row_has_a_single_result_past_the_cache(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.set_engine("native")
+    for dtype in TYPES:
+        inputs = data({"X": (9001, 100), "w": (40,), "t": (9001,)}, dtype) | {"i": np.arange(9001) % 40}
+        _kept.clear()
+        plain = np.asarray(gc.evaluate(expression, inputs, wrt=()).value)
+        _kept.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(fuse, "_LARGE", 1 << 10)
+            np.testing.assert_array_equal(np.asarray(gc.evaluate(expression, inputs, wrt=()).value), plain)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", TINY)
 @pytest.mark.parametrize("seed", range(0, 240, 8))

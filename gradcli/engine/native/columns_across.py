@@ -280,7 +280,7 @@ class ColumnsAcross:
             self.group,
             [slot for phase in self.group.phases for one in phase.items for slot, _ in one.operands],
         )
-        if item.out not in group.past or item.out in used or item.strides != dense(item.space):
+        if item.out not in group.past or item.out in used or not item.space or item.strides != dense(item.space):
             return False
         return item.space[-1] * group.dtype(item.out).itemsize % LINE == 0
 
