@@ -15,12 +15,16 @@ from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.phases import phases_of
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Sizes
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.native_forms import Lanes
+from gradcli.graph.node import input_node
+from gradcli.language.parse import parse
 from tests.test_engine_blocks import agree, with_gradients
+from tests.test_native_left import BLOCKS
 
 SPACE = (5,)
 #: Of slots 0 (read) to 3: a sum along the row, what needs it and the array, and what is made of the array alone.
-STEP: Any = SimpleNamespace()
+STEP: Any = SimpleNamespace(node=SimpleNamespace(op=SimpleNamespace(family="elementwise")))
 LANES = Lanes(start=lambda v, dtype: [], add=lambda v, s, x: s, merge=lambda v, a, b: a, result=lambda v, s, n, node: s)
 TOTAL = LoopStep(STEP, SPACE, ((0, (1,)),), 1, (0,), None, LANES, (0,))
 USER = LoopStep(STEP, SPACE, ((0, (1,)), (1, (0,))), 2, (1,), None)
@@ -66,3 +70,35 @@ def test_a_result_written_over_what_is_read_at_other_places(expression: str) -> 
         for engine in ("numpy", "native"):
             ENGINE.set(engine)
             agree(run(program, [known_value(leaf) for leaf in program.leaves], threads=2), expected, 1e-9)
+
+
+@pytest.mark.parametrize(
+    "expressions",
+    [
+        # Of the two results of `max` one is asked for when the second expression has been written over `p`.
+        ["max(p, 1).indices*mean(p)", "p*mean(p)", "max(p, 1).values*mean(p)"],
+        # The second one is a view of `q`, which is computed before `p` is looked at for the last time.
+        ["sum(q*y, 1) + (p*mean(p))[:, 0]", "reshape(q, (1201, 4, 25))"],
+        ["sum(q*y, 1) + argsort(p, 1)[:, 0]*mean(p)", "reshape(q, (1201, 4, 25))"],
+        # Products of rows come after all else in their loop.
+        ["(p @ z)*mean(p)", "p*mean(p)"],
+        ["p.T @ ((p @ z)*mean(p))", "p*mean(p)"],
+        ["(p @ z + sum(p, 1))*mean(p)", "exp(p)*mean(p)"],
+    ],
+    ids=["two results", "a view", "a view, and what NumPy computes", "a product", "its sum", "and another sum"],
+)
+def test_an_array_is_there_until_the_last_look_at_it(expressions: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    views = any("reshape" in expression for expression in expressions)
+    leaves = {
+        "x": input_node(rng.normal(size=(1201, 4, 25) if views else (1201, 100)), name="x"),
+        "y": input_node(rng.normal(size=(1201, 100)), name="y"),
+        "z": input_node(rng.normal(size=100), name="z"),
+    }
+    before = "k = exp(x)*tanh(x)*sin(x); p = reshape(k, (1201, 100)); q = p*mean(k)*z; "
+    roots = [Interpreter(before + one, dict(leaves)).run(parse(before + one)) for one in expressions]
+    program = plan(roots, sizes=BLOCKS)
+    assert program.borrowed
+    for engine in ("numpy", "native"):
+        ENGINE.set(engine)
+        agree(run(program, [known_value(leaf) for leaf in program.leaves], threads=2), op_by_op(roots), 1e-9)

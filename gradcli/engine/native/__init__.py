@@ -9,8 +9,9 @@ vectors and back), `row_tables` (sums at places of a row), `along_rows` (what ca
 a function, `rows_joined`, `rows_across`, `running_lines`, `columns_across`, `folded_columns`, `rows_looped` and
 `panels`, with `padded` (what goes around functions of several rows at a time), `products` (of matrices),
 `separate_products` (of those that each item has of its own), `added_columns` and `taken_columns` (elements added to
-columns or taken from there), `ways`, which lists them, `code_length` (how much code items are), and `fuse`, which
-chooses among them. `step` is what the runner of blocks meets; `call` binds it to arrays, keeps machine code and calls
-it; `added_lines` adds lines of whole arrays up; `whole_lowering`, `whole_function` and `whole` do all this for a small
-request as a whole. `processor` makes machine code and is alone in knowing llvmlite.
+columns or taken from there), `ways`, which lists them, `code_length` (how much code items are), `overwritten` (results
+that are written over what is read), and `fuse`, which chooses among them. `step` is what the runner of blocks meets;
+`call` binds it to arrays, keeps machine code and calls it; `added_lines` adds lines of whole arrays up;
+`whole_lowering`, `whole_function` and `whole` do all this for a small request as a whole. `processor` makes machine
+code and is alone in knowing llvmlite.
 """

@@ -12,6 +12,7 @@ from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import group_of
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
+from gradcli.engine.native.overwritten import asked_too_late, read_later, written_over
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.ways import Way, alone, ways
 from gradcli.engine.plan.block_sizes import times_as_long
@@ -32,7 +33,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     room = max(_FEW, min(_MOST, int(one.work / _WORK_OF_ONE)))
     found: list[tuple[int, _Rebuilt]] = []
     known: dict[Any, Written] = {}
-    reader, over = Lowering(one), _written_over(one, borrowed)
+    reader, over = Lowering(one), written_over(one, borrowed)
     for way in ways():
         reader.begin()
         code = CodeLength(reader, room, way.unrolled, known)
@@ -56,12 +57,6 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     return None
 
 
-def _written_over(one: Pass, borrowed: dict[int, int]) -> dict[int, int]:
-    """Of results that are written over an array that is read: the place of the latter."""
-    lent = {borrowed[cut.value]: cut.slot for cut in one.cuts if cut.value in borrowed}
-    return {write.slot: lent[write.value] for write in one.writes if write.value in lent}
-
-
 def _length(one: Pass) -> int:
     """Lines of code."""
     return sum(step.text.count("\n") for step in one.steps if isinstance(step, NativeStep))
@@ -82,11 +77,11 @@ class _Stretch:
 
 
 def _runs(
-    one: Pass, reader: Lowering, way: Way, code: CodeLength, over: Collection[int]
+    one: Pass, reader: Lowering, way: Way, code: CodeLength, over: dict[int, int]
 ) -> Iterator[_Stretch | Step | Sum]:
     """The steps in order, runs of native ones together, until there is too much code. Products of matrices that do not
     go with the others are functions of their own."""
-    run, takes = _Stretch(way), way.takes
+    run, takes, late = _Stretch(way), way.takes, asked_too_late(one, over)
     for step in one.steps:
         if isinstance(step, Cut):
             continue
@@ -98,7 +93,7 @@ def _runs(
             run.sums.append(step)
             run.covers.append(step)
             continue
-        items = reader.read(step)
+        items = None if isinstance(step, Step) and step.out in late else reader.read(step)
         length = code.of(items) if items is not None and all(takes(reader, item) for item in items) else None
         # What is computed where it is asked for is computed nowhere else.
         enough = length is not None and (length <= code.room or any(slot in reader.apart for slot in step.inputs))
@@ -223,6 +218,10 @@ class _Rebuilt:
         plain = {slot for run in self.runs if not isinstance(run, _Stretch) for slot in run.inputs}
         views = {self.reader.source[slot]: slot for slot in sorted(self.written) if slot in self.reader.source}
         names = {source: slot for source, slot in views.items() if source in made and self._alone(source, slot, plain)}
+        order = [run.items if isinstance(run, _Stretch) else run for run in self.runs]
+        for source, slot in [*names.items()]:
+            if slot in self.over and read_later(order, source, self.over[slot], self.reader.source):
+                del names[source]
 
         def named(item: LoopStep) -> LoopStep:
             operands = tuple([(names.get(slot, slot), strides) for slot, strides in item.operands])

@@ -62,8 +62,9 @@ def _earliest(items: Sequence[LoopStep], over: Mapping[int, int]) -> dict[LoopSt
         phases[place].add(item)
         where[item] = place
         for slot, strides, shift in item.reads:
-            # What is read at other places than the loop is at may be overwritten by then.
-            here = strides == dense(item.space) and not shift and slot != item.whole
+            # What is read at other places than the loop is at may be overwritten by then, as what a product reads may:
+            # for several rows together it comes after what the loop does with each of them.
+            here = strides == dense(item.space) and not shift and slot != item.whole and not item.is_product
             read[slot] = max(place + (not here), read.get(slot, 0))
         if item.out >= 0:
             made[item.out] = item
