@@ -34,10 +34,11 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     found: list[tuple[int, _Rebuilt]] = []
     known: dict[Any, Written] = {}
     reader, over = Lowering(one), written_over(one, borrowed)
+    late = asked_too_late(one, over)
     for way in ways():
         reader.begin()
         code = CodeLength(reader, room, way.unrolled, known)
-        runs = _without_idle(one, list(_runs(one, reader, way, code, over)))
+        runs = _without_idle(one, list(_runs(one, reader, way, code, over, late)))
         groups = [run.items for run in runs if isinstance(run, _Stretch)]
         own = [run.items for run in runs if isinstance(run, _Stretch) and run.way is way]
         if not groups or not way.worth_it(reader, own, code.lines):
@@ -77,11 +78,11 @@ class _Stretch:
 
 
 def _runs(
-    one: Pass, reader: Lowering, way: Way, code: CodeLength, over: dict[int, int]
+    one: Pass, reader: Lowering, way: Way, code: CodeLength, over: dict[int, int], late: Collection[int]
 ) -> Iterator[_Stretch | Step | Sum]:
     """The steps in order, runs of native ones together, until there is too much code. Products of matrices that do not
-    go with the others are functions of their own."""
-    run, takes, late = _Stretch(way), way.takes, asked_too_late(one, over)
+    go with the others are functions of their own. The steps at the places `late` are left to NumPy."""
+    run, takes = _Stretch(way), way.takes
     for step in one.steps:
         if isinstance(step, Cut):
             continue

@@ -68,6 +68,8 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: boo
 NARROW = 16
 #: These in any case: others in squares, if they are not picked.
 _SHORT = 7
+#: Squares of rows of so few are written out.
+_WRITTEN_OUT = 24
 #: A column is picked lane by lane out of no more vectors than so many.
 _MOST_PICKED = 5
 
@@ -122,7 +124,7 @@ def _interleave(v: Expressions, start: str, columns: list[Vector], past: bool) -
 
 def _is_interleaved(v: Expressions, dtype: np.dtype, width: int) -> bool:
     """Whether rows are taken apart and put together as a whole, not in squares."""
-    return width <= (NARROW if not _in_registers(v, dtype) else _SHORT) or _by_registers(v, dtype, width)
+    return width <= (_SHORT if _in_registers(v, dtype) else NARROW) or _by_registers(v, dtype, width)
 
 
 def _by_registers(v: Expressions, dtype: np.dtype, width: int) -> bool:
@@ -223,7 +225,8 @@ def unpack_from(
 
 
 def _is_written_out(v: Expressions, width: int, rows: int) -> bool:
-    return width <= NARROW * 3 // 2 and rows == v.lanes
+    """Whether one square after the other is less work than a loop over squares, of which two do some columns twice."""
+    return width <= _WRITTEN_OUT and rows == v.lanes
 
 
 def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, str, int], None]) -> None:
@@ -234,11 +237,12 @@ def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, st
 
 def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) -> list[Vector]:
     """Up to so many columns as there are lanes: a square of that many rows, transposed."""
-    columns, kind, last, rows = min(v.lanes, width - left), element_type(dtype), v.lanes * (width - 1), []
-    for first in range(left, v.lanes * width, width):
-        if _is_whole(columns):
-            rows.append(first_load(v, address(v, start, first, kind), dtype, columns))
-            continue
+    columns, kind, places = min(v.lanes, width - left), element_type(dtype), range(left, v.lanes * width, width)
+    if _is_whole(columns):
+        rows = [first_load(v, address(v, start, first, kind), dtype, columns) for first in places]
+        return transposed(v, rows)[:columns]
+    last, rows = v.lanes * (width - 1), []
+    for first in places:
         # What lies behind the columns is the next row's; of the last rows, which have none, vectors begin earlier.
         rows.append(v.load(address(v, start, min(first, last), kind), dtype))
         if first > last:
