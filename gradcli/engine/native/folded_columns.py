@@ -46,12 +46,13 @@ def takes_folded(reader: Lowering, item: LoopStep) -> bool:
 
 def _lines(reader: Lowering) -> int:
     """How many lines the largest matrix has that a row is."""
-    found = [
-        (math.prod(reader.rest(slot)), reader.rest(slot)[0])
-        for slot, (node, axis) in enumerate(reader.one.slots)
-        if axis == 0 and node.ndim > 2
-    ]
-    return max(found, default=(1, 1))[1]
+    return reader.largest(_matrix, (1, 1))[1]
+
+
+def _matrix(reader: Lowering, slot: int) -> tuple[int, int]:
+    """The elements and the lines of a row that is a matrix."""
+    node, axis = reader.one.slots[slot]
+    return (math.prod(reader.rest(slot)), reader.rest(slot)[0]) if axis == 0 and node.ndim > 2 else (0, 0)
 
 
 def _folded(item: LoopStep) -> LoopStep:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Group:
     def trail(self, slot: int) -> int:
         return self.width(slot) // self.lead(slot)
 
-    @property
+    @cached_property
     def tables(self) -> set[int]:
         """The shared values of which only elements at places that are data are used."""
         items = [item for phase in self.phases for item in phase.items]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from gradcli.engine.native.strides import Shape
+from gradcli.engine.native.vectors import INT64
 from gradcli.engine.plan.passes import Pass, Step, Sum
 from gradcli.graph.native_forms import Lanes
 from gradcli.graph.node import Node
@@ -109,3 +110,24 @@ def rest_of(one: Pass, slot: int) -> Shape:
     """The lengths of what a row has of a value; those of the whole for what all blocks share."""
     node, axis = one.slots[slot]
     return node.shape if axis < 0 else node.shape[:axis] + node.shape[axis + 1 :]
+
+
+def squeezed(item: LoopStep) -> LoopStep:
+    """The same, without the dimensions that are 1 long."""
+    stay = [dim for dim, length in enumerate(item.space) if length != 1]
+    if len(stay) == len(item.space):
+        return item
+
+    def of(values: Shape) -> Shape:
+        return tuple([values[dim] for dim in stay])
+
+    operands = tuple([(slot, of(strides)) for slot, strides in item.operands])
+    reduced = tuple([stay.index(dim) for dim in item.reduced if dim in stay])
+    if item.along >= 0 and item.along not in stay:
+        # Its only place.
+        form = item.form
+        assert form is not None
+        item = replace(item, form=lambda v, *values: form(v, *values, v.constant(0, INT64)), along=-1)
+    elif item.along >= 0:
+        item = replace(item, along=stay.index(item.along))
+    return replace(item, space=of(item.space), operands=operands, strides=of(item.strides), reduced=reduced)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -10,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.native import lane_forms, lookups
-from gradcli.engine.native.loop_steps import Check, LoopStep, rest_of
+from gradcli.engine.native.loop_steps import Check, LoopStep, rest_of, squeezed
 from gradcli.engine.native.strides import Shape, broadcast, dense, kept
-from gradcli.engine.native.vectors import INT64
 from gradcli.engine.plan.passes import CALL, Pass, Step, Sum
 from gradcli.graph.native_forms import (
     NativeAdded,
@@ -51,6 +51,7 @@ class Lowering:
         self.apart: dict[int, Step] = {}
         #: What has to be looked at for the items that are made.
         self.checks: list[Check] = []
+        self._largest: dict[Any, tuple[Any, int]] = {}
         self._known: dict[int, tuple[list[LoopStep] | None, list[Check]]] = {}
 
     @cached_property
@@ -71,6 +72,14 @@ class Lowering:
     def shared(self, slot: int) -> bool:
         """Whether all blocks see the same value."""
         return self.one.slots[slot][1] < 0
+
+    def largest(self, measure: Callable[[Lowering, int], Any], least: Any) -> Any:
+        """The largest of what `measure` finds for the values that there are until now; each is measured once."""
+        found, known = self._largest.get(measure, (least, 0))
+        new = range(known, len(self.one.slots))
+        found = max([found, *(measure(self, slot) for slot in new)])
+        self._largest[measure] = found, new.stop
+        return found
 
     def leading(self, slot: int) -> int:
         """How many of a row's places stand before the blocked dimension, which lies between them and the others."""
@@ -147,7 +156,7 @@ class Lowering:
         item = self.plain_item(step)
         if item is None or not math.prod(item.space) or self._looks_at_nothing(item):
             return None
-        return _squeezed(self._resolved(item))
+        return squeezed(self._resolved(item))
 
     def _looks_at_nothing(self, item: LoopStep) -> bool:
         """Whether places would be out of range, whichever they are: of that NumPy complains."""
@@ -371,27 +380,6 @@ def _beside(dim: int, axis: int) -> int:
 def _has_border(rest: Shape, lead: int) -> bool:
     """Whether the places of a row that stand before the blocked dimension are so many steps along whole dimensions."""
     return any(math.prod(rest[:k]) == lead for k in range(len(rest) + 1))
-
-
-def _squeezed(item: LoopStep) -> LoopStep:
-    """The same, without the dimensions that are 1 long."""
-    stay = [dim for dim, length in enumerate(item.space) if length != 1]
-    if len(stay) == len(item.space):
-        return item
-
-    def of(values: Shape) -> Shape:
-        return tuple([values[dim] for dim in stay])
-
-    operands = tuple([(slot, of(strides)) for slot, strides in item.operands])
-    reduced = tuple([stay.index(dim) for dim in item.reduced if dim in stay])
-    if item.along >= 0 and item.along not in stay:
-        # Its only place.
-        form = item.form
-        assert form is not None
-        item = replace(item, form=lambda v, *values: form(v, *values, v.constant(0, INT64)), along=-1)
-    elif item.along >= 0:
-        item = replace(item, along=stay.index(item.along))
-    return replace(item, space=of(item.space), operands=operands, strides=of(item.strides), reduced=reduced)
 
 
 def _constant(step: Step) -> LoopStep:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradcli.engine.plan.pass_builder import PassBuilder
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step
 from gradcli.engine.plan.program import Program, Sizes, Stage, WholeStep
-from gradcli.engine.plan.schedule import LEAF, WHOLE, Schedule, passes
+from gradcli.engine.plan.schedule import LEAF, WHOLE, PassNodes, Schedule, passes
 from gradcli.graph.node import RESULT, Node
 
 
@@ -34,13 +34,16 @@ def assemble(
     planned = passes(schedule, frugal)
     stages: list[Stage] = []
     last_level = max([one.level for one in planned] + [schedule.level[n] for n in schedule.order])
-    for level in range(last_level + 1):
-        whole = [
-            WholeStep(node, tuple([number(i) for i in node.inputs]), number(node))
-            for node in schedule.order
-            if schedule.kind[node] == WHOLE and schedule.level[node] == level
-        ]
-        built = [PassBuilder(schedule, one, number, files, sizes).build() for one in planned if one.level == level]
+    wholes: list[list[Node]] = [[] for _ in range(last_level + 1)]
+    blocked: list[list[PassNodes]] = [[] for _ in wholes]
+    for node in schedule.order:
+        if schedule.kind[node] == WHOLE:
+            wholes[schedule.level[node]].append(node)
+    for one in planned:
+        blocked[one.level].append(one)
+    for nodes, ones in zip(wholes, blocked, strict=True):
+        whole = [WholeStep(node, tuple([number(i) for i in node.inputs]), number(node)) for node in nodes]
+        built = [PassBuilder(schedule, one, number, files, sizes).build() for one in ones]
         stages.append(Stage(whole, built, []))
     root_numbers = [number(root) for root in roots]
     _note_ends(stages, set(root_numbers), len(leaves))
@@ -77,9 +80,10 @@ def _borrowed(stages: list[Stage], values: list[Node], roots: list[int]) -> dict
     writers = {
         write.value: (at, one) for at, stage in enumerate(stages) for one in stage.passes for write in one.writes
     }
+    whole = {number for stage in stages for step in stage.whole for number in step.inputs}
     for at, stage in enumerate(stages):
         for number in stage.done:
-            if number not in writers or any(number in s.inputs for other in stages for s in other.whole):
+            if number not in writers or number in whole:
                 continue
             for root in roots:
                 one = writers[root][1] if root in writers and writers[root][0] == at else None

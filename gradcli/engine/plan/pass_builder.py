@@ -40,8 +40,7 @@ class PassBuilder:
         self.loans = Loans({})
         self.fused: set[Node] = set()
         self.ends: dict[int, list[Key]] = {}
-        reductions = set(nodes.reductions)
-        self.order = [node for node in schedule.order if node in self.inside or node in reductions]
+        self.order = schedule.in_order(self.inside.union(nodes.reductions))
         self.length = block_length(schedule, nodes)
         self.rows = block_rows(schedule, self.order, self.inside, self.length, sizes)
         self.transposed = is_transposed(schedule, self.order, self.inside, self.length)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, WholeStep, work_of
@@ -133,16 +133,23 @@ def lower(roots: Sequence[Node], small: int) -> list[Node] | None:
     return simplify(substitute(roots, replaced)) if replaced else None
 
 
-def substitute(roots: Sequence[Node], replaced: dict[Node, Node]) -> list[Node]:
-    """The graphs of `roots` with some nodes replaced."""
+def substitute(roots: Sequence[Node], replaced: Mapping[Node, Node]) -> list[Node]:
+    """The graphs of `roots` with some nodes replaced by what is written with the operands of these."""
     done: dict[Node, Node] = {}
     for node in toposort(roots):
-        if node in replaced:
-            # Its own operands may have been replaced as well.
-            new = replaced.pop(node)
-            done[node] = substitute([new], {k: done[k] for k in node.inputs if done.get(k, k) is not k})[0]
-        elif all(done.get(i, i) is i for i in node.inputs):
-            done[node] = node
-        else:
-            done[node] = with_inputs(node, tuple(done.get(i, i) for i in node.inputs))
+        done[node] = _on(replaced[node], {i: done[i] for i in node.inputs}) if node in replaced else _with(node, done)
     return [done[root] for root in roots]
+
+
+def _on(root: Node, operands: dict[Node, Node]) -> Node:
+    """A graph on other operands."""
+    done = dict(operands)
+    for node in toposort([root], stop=operands.__contains__):
+        if node not in operands:
+            done[node] = _with(node, done)
+    return done[root]
+
+
+def _with(node: Node, done: Mapping[Node, Node]) -> Node:
+    """A node on what its inputs have become."""
+    return node if all(done[i] is i for i in node.inputs) else with_inputs(node, tuple([done[i] for i in node.inputs]))

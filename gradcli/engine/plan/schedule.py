@@ -7,7 +7,6 @@ any pass from its level on, again if need be.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -45,6 +44,7 @@ class Schedule:
         """`streamed` are the roots that go to a file block by block and are not there afterwards, `files` the leaves
         that are read so."""
         self.order = order
+        self._places = {node: place for place, node in enumerate(order)}
         self.axes = axes
         self.roots = roots
         self.small = small
@@ -75,6 +75,10 @@ class Schedule:
             axis, pairs = self.axis(node), zip(node.inputs, self.dims[node], strict=True)
             levels = [self._ready(child, axis, wanted) for child, wanted in pairs]
         self.level[node] = max(levels, default=0)
+
+    def in_order(self, nodes: Iterable[Node]) -> list[Node]:
+        """Some of the nodes, inputs before users."""
+        return sorted(nodes, key=self._places.__getitem__)
 
     def axis(self, node: Node) -> int:
         """The class that a blocked node or a reduction is computed along."""
@@ -165,27 +169,57 @@ class PassNodes(NamedTuple):
 
 def passes(schedule: Schedule, frugal: bool) -> list[PassNodes]:
     """The passes in order; decides, unless memory is scarce, which nodes met in several of them are kept."""
-    while True:
-        found = _passes(schedule)
-        costly = None if frugal else _worth_keeping(schedule, found)
-        if costly is None:
-            return found
-        schedule.stored.add(costly)
+    found = _Passes(schedule)
+    while not frugal and (costly := _worth_keeping(schedule, found)) is not None:
+        found.keep(costly)
+    return [one for _, one in sorted(found.by_key.items())]
 
 
-def _passes(schedule: Schedule) -> list[PassNodes]:
-    targets: dict[tuple[int, int], tuple[list[Node], list[Node]]] = {}
-    for node in schedule.order:
-        kind = schedule.kind[node]
-        if kind == REDUCE or (kind == BLOCK and node in schedule.stored):
-            key = schedule.level[node], schedule.axis(node)
-            targets.setdefault(key, ([], []))[kind == BLOCK].append(node)
-    result = []
-    for (level, axis), (reductions, filled) in sorted(targets.items(), key=lambda item: item[0]):
-        needed = _closure(schedule, level, axis, [*reductions, *filled])
-        blocks = [node for node in schedule.order if node in needed and schedule.kind[node] == BLOCK]
-        result.append(PassNodes(level, axis, reductions, filled, blocks))
-    return result
+class _Passes:
+    """The passes of a schedule by level and class, and in which of them each node is computed."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        #: What it costs to compute a node once.
+        self.costs = {node: node.cost * walked(node) for node in schedule.order if schedule.kind[node] == BLOCK}
+        #: Nodes of more bytes are not kept.
+        given = {*schedule.roots, *(node for node in schedule.order if schedule.kind[node] == LEAF)}
+        self.largest = max(_LARGE, sum(node.nbytes for node in given))
+        self.targets: dict[tuple[int, int], tuple[list[Node], list[Node]]] = {}
+        self.by_key: dict[tuple[int, int], PassNodes] = {}
+        self.met: dict[Node, set[tuple[int, int]]] = {}
+        for node in schedule.order:
+            kind = schedule.kind[node]
+            if kind == REDUCE or (kind == BLOCK and node in schedule.stored):
+                self._targets(node)[kind == BLOCK].append(node)
+        for key in self.targets:
+            self._make(key)
+
+    def keep(self, node: Node) -> None:
+        """Store a node that is met in several passes; makes those anew, and the one that computes it first."""
+        self.schedule.stored.add(node)
+        filled = self._targets(node)[1]
+        filled[:] = self.schedule.in_order([*filled, node])
+        for key in {*self.met[node], self._key(node)}:
+            self._make(key)
+
+    def _key(self, node: Node) -> tuple[int, int]:
+        return self.schedule.level[node], self.schedule.axis(node)
+
+    def _targets(self, node: Node) -> tuple[list[Node], list[Node]]:
+        """The reductions and the arrays of the pass that a node is a target of."""
+        return self.targets.setdefault(self._key(node), ([], []))
+
+    def _make(self, key: tuple[int, int]) -> None:
+        before = self.by_key.get(key)
+        for node in before.blocks if before is not None else ():
+            self.met[node].remove(key)
+        reductions, filled = self.targets[key]
+        needed = _closure(self.schedule, *key, [*reductions, *filled])
+        blocks = self.schedule.in_order(node for node in needed if self.schedule.kind[node] == BLOCK)
+        for node in blocks:
+            self.met.setdefault(node, set()).add(key)
+        self.by_key[key] = PassNodes(*key, reductions, filled, blocks)
 
 
 def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node], kept: Node | None = None) -> set[Node]:
@@ -205,20 +239,17 @@ def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node], kep
     return needed
 
 
-def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
+def _worth_keeping(schedule: Schedule, found: _Passes) -> Node | None:
     """The most expensive of the nodes that would be computed in several passes at a higher cost than that of keeping
     them; only one at a time, since keeping it may make others cheap."""
-    met = Counter(node for one in found for node in one.blocks)
-    again = {node for node, count in met.items() if count > 1 and node not in schedule.stored}
+    again = {node for node, keys in found.met.items() if len(keys) > 1 and node not in schedule.stored}
     cost: dict[Node, float] = {}
-    for node in schedule.order:
-        if node in again:
-            below = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs))
-            cost[node] = below + node.cost * walked(node)
-    saved = {node: cost[node] * (met[node] - 1) for node in again}
-    for one in found:
-        saved.update(_saved_by_users(schedule, one, again, cost))
-    known = sum(node.nbytes for node in {*schedule.roots, *(n for n in schedule.order if schedule.kind[n] == LEAF)})
+    for node in schedule.in_order(again):
+        cost[node] = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs)) + found.costs[node]
+    # In their order, so that of equal ones it is always the same.
+    saved = {node: cost[node] * (len(found.met[node]) - 1) for node in cost}
+    for key in sorted(set().union(*[found.met[node] for node in again])):
+        saved.update(_saved_by_users(schedule, found.by_key[key], again, cost))
     # Keeping one costs less where it may live in the memory of a result of its form.
     forms = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
     worth = {
@@ -226,7 +257,7 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
         for node, much in saved.items()
         # Of several results each is kept by itself.
         if not node.op.results
-        and node.nbytes <= max(known, _LARGE)
+        and node.nbytes <= found.largest
         and (gain := much - node.size * (_BORROWING if (node.shape, node.dtype) in forms else _STORING)) > 0
     }
     return max(worth, key=lambda node: worth[node], default=None)
