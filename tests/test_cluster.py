@@ -99,7 +99,15 @@ def test_same_bytes(
 @pytest.mark.slow
 def test_a_summary_and_json_are_the_same(files: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files)
-    for words in (["x*sum(x)", "x=x.npy", "--no-grad"], ["sum(x*x)", "x=x.npy", "--no-grad", "--json"]):
+    # What is not asked for is computed and counted nowhere.
+    only = ["sum(x/0*x)", "x=x.npy", "--only"]
+    for words in (
+        ["x*sum(x)", "x=x.npy", "--no-grad"],
+        ["sum(x*x)", "x=x.npy", "--no-grad", "--json"],
+        [*only, "value"],
+        [*only, "x.grad"],
+        ["sum(x/0*x)", "x=x.npy", "--show", "graph"],
+    ):
         here = call(monkeypatch, "eval", *words)
         there = call(monkeypatch, "eval", *words, "--scheduler", workers.address.removeprefix("tcp://"))
         assert here.code == 0 and there == here
@@ -225,6 +233,10 @@ def test_a_file_that_changes_is_an_error(files: Path, workers: Workers, tmp_path
         ("local:many", 2, "'local:many' is not the address of a scheduler"),
         ("here", 2, "'here' is not the address of a scheduler"),
         ("", 2, "'' is not the address of a scheduler"),
+        ("http://127.0.0.1:{port}", 2, "'http://127.0.0.1:{port}' is not the address of a scheduler"),
+        ("inproc://127.0.0.1:1", 2, "'inproc://127.0.0.1:1' is not the address of a scheduler"),
+        ("tcp://127.0.0.1:65536", 2, "'tcp://127.0.0.1:65536' is not the address of a scheduler"),
+        ("tcp://\udcff:1", 1, "cannot reach the scheduler tcp://?:1: no machine can have this name"),
         ("tcp://127.0.0.1:{port}", 1, "cannot reach the scheduler tcp://127.0.0.1:{port}: Connection refused"),
         ("nowhere.invalid:8786", 1, "cannot reach the scheduler tcp://nowhere.invalid:8786"),
     ],

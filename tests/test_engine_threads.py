@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.execute import run_pass
 from gradcli.engine.execute import threads as kept_threads
-from gradcli.engine.execute.threads import deal
+from gradcli.engine.execute.threads import Failures, deal, in_vain
 from gradcli.errors import GradcliError, WorkError
 from tests.command import call, leftovers, process, shell
 
@@ -253,6 +254,45 @@ def test_an_interrupt_between_pieces_stops_all_threads() -> None:
     with pytest.raises(KeyboardInterrupt):
         deal(2000, 2, start)
     assert len(done) < 2000
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError])
+def test_a_long_piece_is_left_off_when_it_is_in_vain(failure: type[BaseException]) -> None:
+    failures: Failures = []
+    both = threading.Barrier(2)
+
+    def do(piece: int) -> None:
+        both.wait(60)
+        if piece == 0:
+            raise failure
+        end = time.monotonic() + 60
+        while not in_vain(failures, piece):
+            assert time.monotonic() < end
+
+    with pytest.raises(failure):
+        deal(2, 2, lambda: do, failures=failures)
+
+
+def test_an_interrupt_does_not_wait_for_the_groups_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of hours of work is a minute of it."""
+    both, compute, done = threading.Barrier(2), run_pass._Worker.run, []
+
+    def run(worker: run_pass._Worker, begin: int, end: int) -> list[object]:
+        if threading.current_thread() is threading.main_thread():
+            both.wait(60)
+            raise KeyboardInterrupt
+        if not done:
+            both.wait(60)
+        done.append(begin)
+        time.sleep(0.01)
+        return compute(worker, begin, end)
+
+    monkeypatch.setattr(run_pass._Worker, "run", run)
+    gc.set_num_threads(2)
+    gc.set_engine("numpy")
+    with pytest.raises(KeyboardInterrupt):
+        gc.evaluate("sum(sin(arange(300000.)[:, None]*arange(1000000.)*x))", {"x": 1.0}, wrt=())
+    assert 0 < len(done) < 100
 
 
 def test_an_error_in_a_block_has_its_place() -> None:

@@ -262,6 +262,21 @@ def test_what_a_script_writes_to_may_be_closed() -> None:
     assert shell("printf 'y\\n:value 1\\n' | $G repl 2>&-").out == "tensor(1.)\n"
 
 
+def test_a_script_that_cannot_be_read() -> None:
+    done = shell("$G repl 0>written")
+    assert (done.code, done.err) == (1, "gradcli: cannot read standard input: Bad file descriptor\n")
+    done = shell(f"head -c {(64 << 20) + 1} /dev/zero | tr '\\0' ' ' | $G repl")
+    assert (done.code, done.err) == (1, "gradcli: line 1 of standard input is longer than 64 MB\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be removed there")
+def test_a_script_in_a_folder_that_is_gone() -> None:
+    script = 'x = 2\n:value x\nimport \\"d.grad\\"\nx = @x.npy\n'
+    done = shell(f'mkdir gone; cd gone; rmdir ../gone; printf "{script}" | $G repl')
+    assert (done.code, done.out) == (1, "tensor(2.)\n")
+    assert "line 3: no files are imported here" in done.err and "cannot read x.npy" in done.err
+
+
 def test_scripts_read_nothing_of_earlier_sessions(tmp_path: Path) -> None:
     assert process("repl", stdin=b":value 1\n").code == 0
     assert leftovers(tmp_path) == ["work"]
@@ -303,7 +318,8 @@ def test_whatever_stands_in_the_place_of_the_history(kind: str, tmp_path: Path) 
 
 def test_history_where_there_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    for path in (None, str(tmp_path), str(tmp_path / "file" / "history"), "/proc/none/history", "\0"):
+    deep = "/none" + "/y" * 1500
+    for path in (None, str(tmp_path), str(tmp_path / "file" / "history"), "/proc/none/history", "\0", deep):
         history = History(path)
         history.add("x = 1")
         assert history.lines == ["x = 1"]
@@ -399,6 +415,20 @@ def test_keys(typing: Talk) -> None:
     typing.wait_for("tensor(2.6931)")
     typing.wait_for(typing.prompt)
     typing.type(":quit\r")
+    assert typing.end()[0] == 0
+
+
+@needs_terminals
+def test_lines_that_are_pasted_together(typing: Talk) -> None:
+    """Terminals mark what is pasted: line breaks in it do not end the line."""
+    typing.type("\x1b[200~x = [1,\r2]\r:value x*2\ry = 3\r:grad x*nope\r:value x*y\x1b[201~")
+    typing.wait_for(":value x*y")
+    typing.type("\r")
+    typing.wait_for("tensor([2., 4.])")
+    typing.wait_for("unknown name 'nope'")
+    typing.wait_for("tensor([3., 6.])")
+    typing.wait_for(typing.prompt)
+    typing.type("\x04")
     assert typing.end()[0] == 0
 
 

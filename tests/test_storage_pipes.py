@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
 
 from gradcli.errors import GradcliError
 from gradcli.storage import Header, load, save
+from gradcli.storage.pipes import each_line
+from tests.command import COMMAND
 from tests.sampling import by_turns
 from tests.storage_support import SHAPES, environment, failure, npy, numbers, run, same, with_header
 from tests.storage_support import own_directory as own_directory
@@ -62,6 +65,50 @@ def test_reads_a_pipe_that_does_not_block() -> None:
             time.sleep(0.2)
             file.write(data[start : start + (1 << 20)])
     assert float(process.communicate(timeout=300)[0]) == array.sum()
+
+
+_MINIMUM = {"value": 0.0, "dtype": "float32", "parameters": {"x": 0.0}, "grads": {"x": 0.0}, "method": "lbfgs"}
+_MINIMUM |= {"converged": True, "reason": "the gradient is zero", "steps": 2, "evaluations": 3, "gradient_norm": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "code", "out"),
+    [
+        (["repl"], "x = 2\n|:value x\n:va|lue 3*x\n:value 4", 0, "tensor(2.)\ntensor(6.)\ntensor(4.)\n"),
+        (["eval", "-f", "-", "x=3", "--only", "value"], "2*|x\n", 0, "tensor(6., grad_fn=<MulBackward0>)\n"),
+        (
+            ["report", "--from", "-", "-o", "r.html"],
+            f"{json.dumps(_MINIMUM)[:20]}|{json.dumps(_MINIMUM)[20:]}\n",
+            0,
+            "",
+        ),
+    ],
+)
+def test_reads_text_from_a_pipe_that_does_not_block(words: list[str], text: str, code: int, out: str) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    command = subprocess.Popen([*COMMAND, *words], stdin=reading, stdout=subprocess.PIPE, env=environment())
+    os.close(reading)
+    with os.fdopen(writing, "wb", buffering=0) as file:
+        for piece in text.split("|"):
+            # What comes late is not the end.
+            time.sleep(0.5)
+            file.write(piece.encode())
+    assert (command.communicate(timeout=300)[0].decode(), command.returncode) == (out, code)
+
+
+@pytest.mark.parametrize("size", [1, 3, 70_000])
+def test_lines_come_whole_or_in_pieces(size: int) -> None:
+    class Pipe(io.BytesIO):
+        def read(self, most: int | None = -1) -> bytes:
+            return super().read(min(size, most or 0))
+
+    text = b"a\r\n\nb\rc\n" + b"d" * 10 + b"\n" + b"e" * 11 + b"\n" + b"f" * 25
+    pieces = [b"a\r", b"", b"b\rc", b"d" * 10, b"e" * 11, b"f" * 25]
+    assert list(each_line(Pipe(text), 100)) == pieces
+    cut = list(each_line(Pipe(text), 10))
+    # Whoever has a piece that is too long knows it.
+    assert cut[:4] == pieces[:4] and len(cut[4]) > 10 and b"".join(cut) == b"".join(pieces)
 
 
 def test_reads_a_named_pipe() -> None:

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -916,6 +916,72 @@ def test_cache_command(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(monkeypatch, "cache").out.startswith(f"{cache}: 1 file, ")
     assert call(monkeypatch, "cache", "--clear") == (0, f"{cache}: 0 files, 0 bytes\n", "")
     assert list(cache.iterdir()) == [mine]
+
+
+def test_only_files_of_ours_are_in_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lalr.tables()
+    ours = f"native-{'0' * 64}.o"
+    others = ["native-abacus.txt", "expression-dump.csv", f"{ours}.bak", "native-0", "expression-0-1.json"]
+    for name in others:
+        (cache / name).write_text("stays")
+    (cache / f"native-{'1' * 64}.o").mkdir()
+    (cache / f"native-{'2' * 64}.o").symlink_to("/dev/null")
+    assert call(monkeypatch, "cache").out.startswith(f"{cache}: 1 file, ")
+    (cache / ours).write_text("goes")
+    # What a killed process has left goes too.
+    (cache / os.path.basename(temporary_name(""))).touch()
+    assert call(monkeypatch, "cache", "--clear") == (0, f"{cache}: 0 files, 0 bytes\n", "")
+    assert sorted(path.name for path in cache.iterdir() if path.is_file() and not path.is_symlink()) == sorted(others)
+
+
+def test_a_file_that_vanishes_hides_no_other(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process clears the cache, or keeps the newest, at the same time."""
+    lalr.tables()
+    gone = cache / f"native-{'0' * 64}.o"
+    scandir = os.scandir
+
+    class Vanishing(NamedTuple):
+        name: str
+        path: str
+
+        def stat(self, follow_symlinks: bool) -> os.stat_result:
+            return os.stat(self.path)
+
+    @contextlib.contextmanager
+    def looked(folder: str) -> Iterator[list[Any]]:
+        with scandir(folder) as entries:
+            yield [Vanishing(gone.name, str(gone)), *entries]
+
+    monkeypatch.setattr(own_cache.os, "scandir", looked)
+    assert [kept.path for kept in own_cache.kept_files()] == [str(_one_file(cache))]
+    own_cache._remove([own_cache.Kept(str(gone), 0, 0.0), *own_cache.kept_files()])
+    assert not any(cache.iterdir())
+
+
+def test_a_cache_that_cannot_be_cleared_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lalr.tables()
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(own_cache.os, "unlink", refuse)
+        told = f"gradcli: cannot clear the cache {cache}: Read-only file system\n"
+        assert call(monkeypatch, "cache", "--clear") == (1, "", told)
+    with monkeypatch.context() as patch:
+        patch.setattr(own_cache.os, "scandir", refuse)
+        assert call(monkeypatch, "cache").err == f"gradcli: cannot read the cache {cache}: Read-only file system\n"
+    os.chmod(cache, 0o777)
+    done = call(monkeypatch, "cache")
+    assert done.code == 0 and done.out.startswith(f"{cache}: 1 file, ")
+    assert done.err == f"note: {cache} is not used: it belongs to another user, or others can write to it\n"
+
+
+@pytest.mark.parametrize("depth", [1500, 5000])
+def test_a_cache_below_too_many_folders(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/none" + "/y" * depth)
+    own_cache.write_cached("native-0", b"x")
+    assert own_cache.read_cached("native-0", 100) is None
 
 
 def test_cache_without_a_place(monkeypatch: pytest.MonkeyPatch) -> None:

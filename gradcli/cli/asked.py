@@ -26,6 +26,7 @@ from gradcli.errors import GradcliError, WorkError, unable_to, utf8_text
 from gradcli.evaluation.input_value import InputValue
 from gradcli.language.parse import parse
 from gradcli.machine.limits import tell
+from gradcli.storage.pipes import take
 
 if TYPE_CHECKING:
     from gradcli.evaluation.request import Request
@@ -252,7 +253,7 @@ def read_source(path: str) -> str:
             elif sys.stdin is None:
                 raise WorkError("standard input is closed")
             else:
-                data = sys.stdin.buffer.read(_LONGEST_SOURCE + 1)
+                data = take(sys.stdin.buffer, _LONGEST_SOURCE + 1)
         except FileNotFoundError as error:
             hint = "-f names the file with the expression; an expression that begins with a minus sign must follow --"
             raise WorkError(f"cannot read {name}: {error.strerror}", hint=hint) from None

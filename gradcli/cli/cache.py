@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from gradcli.cli import options
-from gradcli.cli.printing import write_text
-from gradcli.errors import counted
+from gradcli.cli.printing import note, write_text
+from gradcli.errors import counted, escaped, unable_to
 
 HELP = """Show or clear the cache.
 
@@ -29,12 +29,17 @@ def cache_command(clear: bool, as_json: bool) -> None:
     from gradcli.render.json import to_json
 
     folder = own_cache.cache_folder()
+    shown = escaped(folder or "")
     if clear:
-        own_cache.clear()
-    sizes = [entry.stat(follow_symlinks=False).st_size for entry in own_cache.kept_files()]
+        with unable_to(f"clear the cache {shown}"):
+            own_cache.clear()
+    with unable_to(f"read the cache {shown}"):
+        sizes = [kept.size for kept in own_cache.kept_files()]
+    if not own_cache.is_trusted():
+        note(f"{shown} is not used: it belongs to another user, or others can write to it")
     if as_json:
         write_text(to_json({"folder": folder, "files": len(sizes), "bytes": sum(sizes)}))
     elif folder is None:
         write_text("there is no folder for the cache: neither HOME nor XDG_CACHE_HOME names one")
     else:
-        write_text(f"{folder}: {counted(len(sizes), 'file')}, {show_bytes(sum(sizes))}")
+        write_text(f"{shown}: {counted(len(sizes), 'file')}, {show_bytes(sum(sizes))}")

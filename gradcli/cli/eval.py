@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -118,12 +118,13 @@ def _evaluate(
     request, inputs, vector = asked.load()
     names = request.targets
     computed: dict[str, Any] = dict.fromkeys(names)
-    if shown and not targets.folders and asked.common.scheduler is None and targets.targets.keys() <= set(names):
+    if shown and not targets.folders and targets.targets.keys() <= set(names):
         wanted = {*shown.chosen(request), *targets.targets}
         names = [name for name in names if name in wanted]
     else:
         shown.chosen(request)
-    roots = [root for root, name in zip(request.roots, request.targets, strict=True) if name in names]
+    places = [k for k, name in enumerate(request.targets) if name in names]
+    roots = [request.roots[k] for k in places]
     forms = {name: (root.shape, root.dtype) for name, root in zip(names, roots, strict=True)}
     with targets.opened(forms, shown.format == "text", tallies) as opened:
         sinks = {k: opened.sinks[name] for k, name in enumerate(names) if name in opened.sinks}
@@ -131,7 +132,7 @@ def _evaluate(
             from gradcli.evaluation.compiled import Compiled
 
             compiled = Compiled(request, request.files(inputs, vector), roots=roots, streamed=frozenset(sinks))
-            with _runner(asked, compiled, {**inputs, VECTOR: vector}, frozenset(sinks)) as runner:
+            with _runner(asked, compiled, {**inputs, VECTOR: vector}, places, frozenset(sinks)) as runner:
                 try:
                     found = compiled.run(inputs, vector, sinks=sinks, progress=line, runner=runner)
                 except LimitError as error:
@@ -149,7 +150,7 @@ def _evaluate(
 
 @contextmanager
 def _runner(
-    asked: Asked, compiled: Compiled, data: dict[str, Any], streamed: frozenset[int]
+    asked: Asked, compiled: Compiled, data: dict[str, Any], roots: Sequence[int], streamed: frozenset[int]
 ) -> Iterator[Dealer | None]:
     """What runs the passes of the program elsewhere, within this block; None for the threads of this process."""
     if asked.common.scheduler is None:
@@ -160,4 +161,4 @@ def _runner(
 
     # Workers that were started here end with the command, and what was dealt is taken back.
     with stopping_cleanly(), cluster_at(asked.common) as cluster:
-        yield Dealer(cluster, compiled.request.recipe(asked.wanted), compiled.program, data, streamed)
+        yield Dealer(cluster, compiled.request.recipe(asked.wanted), compiled.program, data, streamed, roots)

@@ -14,7 +14,7 @@ from gradcli.cli.command_kinds import HelpfulCommand
 from gradcli.cli.options import allow_import
 from gradcli.cli.plot import screen
 from gradcli.cli.printing import note, report, tell, write_text
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError, WorkError, unable_to
 
 if TYPE_CHECKING:
     from gradcli.repl.session import Session
@@ -85,9 +85,19 @@ def _run_script(session: Session) -> bool:
 
 def _lines() -> Iterator[str]:
     """The lines of standard input as text."""
-    for number, data in enumerate(iter(lambda: sys.stdin.buffer.readline(_LONGEST_LINE), b""), 1):
+    from gradcli.storage.pipes import each_line
+
+    lines = enumerate(each_line(sys.stdin.buffer, _LONGEST_LINE), 1)
+    while True:
+        # What is done with a line fails in ways of its own.
+        with unable_to("read standard input"):
+            number, data = next(lines, (0, b""))
+        if not number:
+            return
+        if len(data) > _LONGEST_LINE:
+            raise WorkError(f"line {number} of standard input is longer than {_LONGEST_LINE >> 20} MB")
         try:
-            yield data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            yield data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
         except UnicodeDecodeError:
             raise WorkError(f"standard input is not UTF-8 text (line {number})") from None
 
@@ -150,6 +160,8 @@ def _talk(session: Session) -> None:
     history = History(history_path())
     write_text(f"gradcli {__version__}; :help lists the commands, Ctrl-D exits")
     typed, over, interrupted = Typed(), False, False
+    # Several lines that are pasted come as one, and mean what they would have meant one after the other.
+    waiting: list[str] = []
     with _Interrupts() as interrupts:
         reader = _reader(session, history.lines, interrupts)
         while not over:
@@ -157,7 +169,9 @@ def _talk(session: Session) -> None:
                 if interrupted:
                     interrupted = False
                     tell("")
-                line = reader.read(_MORE if typed.is_open else _PROMPT)
+                if not waiting:
+                    waiting = reader.read(_MORE if typed.is_open else _PROMPT).split("\n")
+                line = waiting.pop(0)
                 history.add(line)
                 text = typed.add(line)
                 if text is not None:
@@ -165,7 +179,7 @@ def _talk(session: Session) -> None:
                     over = _carry_out(session, text)[0]
                     interrupts.armed = False
             except KeyboardInterrupt:
-                typed, interrupted = Typed(), True
+                typed, waiting, interrupted = Typed(), [], True
             except EOFError:
                 over = True
                 tell("")

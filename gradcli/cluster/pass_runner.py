@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,17 +37,25 @@ _INLINE = 1 << 16
 class Dealer:
     """Runs passes on a cluster: the `runner` of `gradcli.engine.execute.run.run`.
 
-    `program` is the plan of the request that `recipe` describes, with the positions `streamed` of the roots that are
-    written block by block; `inputs` are its data, by name.
+    `program` is the plan of the request that `recipe` describes, or of those of its roots that `roots` names by their
+    positions, with the positions `streamed` among them of those that are written block by block; `inputs` are its data,
+    by name.
     """
 
     def __init__(
-        self, cluster: Cluster, recipe: Recipe, program: Program, inputs: Mapping[str, Any], streamed: frozenset[int]
+        self,
+        cluster: Cluster,
+        recipe: Recipe,
+        program: Program,
+        inputs: Mapping[str, Any],
+        streamed: frozenset[int],
+        roots: Sequence[int] | None = None,
     ) -> None:
         self.cluster = cluster
         self.recipe = recipe
         self.program = program
         self.streamed = streamed
+        self.roots = None if roots is None else tuple(roots)
         self.inputs = {name: array for name, array in inputs.items() if isinstance(array, FileArray)}
         found = {name: array.origin() for name, array in self.inputs.items()}
         self.origins: dict[str, Origin] = {name: origin for name, origin in found.items() if origin is not None}
@@ -79,7 +87,7 @@ class Dealer:
         """What the workers are told of the plan: a future of it."""
         fallback = program is not self.program
         if fallback not in self._works:
-            given = tuple(self.inputs), tuple(self.origins.items()), tuple(sorted(self.streamed))
+            given = tuple(self.inputs), tuple(self.origins.items()), self.roots, tuple(sorted(self.streamed))
             work = Work(self.recipe, *given, fallback, versions(), fingerprint(program), engine_in_use())
             self._works[fallback] = self.cluster.client.submit(hold, work, pure=False)
         return self._works[fallback]

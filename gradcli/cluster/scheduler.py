@@ -22,6 +22,7 @@ _PATIENCE = 15.0
 _CLOSE = 3.0
 # Until the scheduler knows of a worker that has died.
 _PAUSE = 0.1
+_MOST_PORT = 65535
 _LOCAL = re.compile(r"local:(\d{1,9})")
 _INSTALL = 'pip install "gradcli[dask]"'
 _CERTIFICATES = (
@@ -161,7 +162,21 @@ def _checked(address: str) -> str:
     hint = "write it as tcp://host:8786, or local:4 for four worker processes on this machine"
     if not re.fullmatch(r"([a-z]+://)?[^\s/:]+:\d+|([a-z]+://)?\[[0-9a-fA-F:.]+\]:\d+", address):
         raise GradcliError(f"{address!r} is not the address of a scheduler", hint=hint)
-    return address if "://" in address else f"tcp://{address}"
+    found = address if "://" in address else f"tcp://{address}"
+    if int(found.rpartition(":")[2]) > _MOST_PORT or not _is_spoken(found.partition("://")[0]):
+        raise GradcliError(f"{address!r} is not the address of a scheduler", hint=hint)
+    return found
+
+
+def _is_spoken(scheme: str) -> bool:
+    """Whether Dask knows a way of talking by this name."""
+    from distributed.comm.registry import get_backend
+
+    try:
+        # Within this process there is no other scheduler.
+        return get_backend(scheme) is not None and scheme != "inproc"
+    except ValueError:
+        return False
 
 
 def _greeted(address: str) -> Any:
@@ -222,7 +237,9 @@ def _knock(address: str) -> None:
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
-    except (OSError, OverflowError) as error:
+    except UnicodeError:
+        raise _unreachable(address, "no machine can have this name") from None
+    except OSError as error:
         raise _unreachable(address, getattr(error, "strerror", None) or str(error)) from None
 
 

@@ -36,12 +36,14 @@ class Work(NamedTuple):
     """What all parts of a run have in common, in plain words.
 
     `files` are the inputs that are read block by block, `origins` those among them that workers find themselves;
-    `streamed` are the roots that are written so. `fallback` asks for the plan without conditions.
+    `roots` are the places of those roots that are computed, None for all; `streamed` those among them that are written
+    so. `fallback` asks for the plan without conditions.
     """
 
     recipe: Recipe
     files: tuple[str, ...]
     origins: tuple[tuple[str, Origin], ...]
+    roots: tuple[int, ...] | None
     streamed: tuple[int, ...]
     fallback: bool
     versions: tuple[tuple[str, str], ...]
@@ -146,7 +148,8 @@ class _Prepared:
             raise WorkError(differing(dict(work.versions), dict(versions())))
         request = work.recipe.prepare()
         read = frozenset(request.leaf(name) for name in work.files)
-        program = Compiled(request, read, streamed=frozenset(work.streamed)).program
+        roots = None if work.roots is None else [request.roots[k] for k in work.roots]
+        program = Compiled(request, read, roots=roots, streamed=frozenset(work.streamed)).program
         self.program = program.fallback() if work.fallback and program.fallback is not None else program
         if fingerprint(self.program) != work.fingerprint:
             hint = "install the same version of gradcli everywhere"

@@ -49,8 +49,12 @@ def importing(
     folder: str, allowed: Sequence[str] = (), *, shown: str = "", nearby: bool = True
 ) -> AbstractContextManager[None]:
     """Within a block of this expressions import files, the expression itself being taken to lie in `folder`."""
-    found = tuple([os.path.realpath(one) for one in allowed])
-    return having(_IMPORTING, Importing(os.path.realpath(folder), shown, found, nearby))
+    try:
+        found = Importing(os.path.realpath(folder), shown, tuple([os.path.realpath(one) for one in allowed]), nearby)
+    except FileNotFoundError:
+        # The current folder has been removed: there is nothing in it.
+        found = Importing("", shown, (), False)
+    return having(_IMPORTING, found)
 
 
 def importing_from(imports: Any) -> AbstractContextManager[None]:

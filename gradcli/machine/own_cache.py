@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 from zlib import crc32
 
 from gradcli.machine.regular import open_regular
 
 # What gradcli puts there.
-_OURS = r"(expression|native)-[0-9a-f]"
+_OURS = re.compile(r"expression-[0-9a-f]{8}-\d+\.json|native-[0-9a-f]{64}\.o")
 
 
 def cache_folder() -> str | None:
@@ -65,19 +68,45 @@ def write_cached(name: str, body: bytes) -> None:
         with open(create_temporary(temporary, 0o600), "wb") as file:
             file.write(_checksum(body) + b"\n" + body)
         os.replace(temporary, os.path.join(folder, name))
-    except OSError:
-        _remove(temporary)
+    except (OSError, RecursionError):
+        # The latter of a folder that lies in too many others.
+        with suppress(OSError):
+            os.unlink(temporary)
 
 
-def kept_files(prefix: str = "") -> list[os.DirEntry[str]]:
-    """The files of the cache whose names begin so, the latest first."""
+class Kept(NamedTuple):
+    """A file of the cache."""
+
+    path: str
+    size: int
+    changed: float
+
+
+def kept_files(prefix: str = "") -> list[Kept]:
+    """The files of the cache whose names begin so, the latest first. OSError where nobody can look into the folder."""
+    try:
+        entries = os.scandir(cache_folder() or os.devnull)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = []
+    with entries:
+        for entry in entries:
+            if entry.name.startswith(prefix) and _OURS.fullmatch(entry.name):
+                # Another process may have removed it.
+                with suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode):
+                        found.append(Kept(entry.path, status.st_size, status.st_mtime))
+    return sorted(found, key=lambda kept: -kept.changed)
+
+
+def is_trusted() -> bool:
+    """Whether files are kept in the folder of the cache, and read from there, if there is such a folder."""
     folder = cache_folder()
     try:
-        with os.scandir(folder or os.devnull) as entries:
-            found = [entry for entry in entries if re.match(_OURS, entry.name) and entry.name.startswith(prefix)]
-            return sorted(found, key=lambda entry: -entry.stat(follow_symlinks=False).st_mtime)
+        return folder is None or _is_private(os.stat(folder))
     except OSError:
-        return []
+        return True
 
 
 def keep_newest(prefix: str, most: int) -> None:
@@ -91,14 +120,19 @@ def keep_newest(prefix: str, most: int) -> None:
     except OSError:
         return
     if count > most:
-        for entry in kept_files(prefix)[most - most // 4 :]:
-            _remove(entry.path)
+        with suppress(OSError):
+            _remove(kept_files(prefix)[most - most // 4 :])
 
 
 def clear() -> None:
-    """Remove all that gradcli has put there."""
-    for entry in kept_files():
-        _remove(entry.path)
+    """Remove all that gradcli has put there. OSError where something stays."""
+    from gradcli.machine.temporary import sweep
+
+    folder = cache_folder()
+    if folder is not None:
+        _remove(kept_files())
+        # What killed processes have left.
+        sweep(folder)
 
 
 def _checksum(body: bytes) -> bytes:
@@ -110,6 +144,16 @@ def _is_private(status: os.stat_result) -> bool:
     return sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
-def _remove(path: str) -> None:
-    with suppress(OSError):
-        os.unlink(path)
+def _remove(files: Sequence[Kept]) -> None:
+    """Remove all of them that can be removed; OSError where there are others."""
+    failure: OSError | None = None
+    for kept in files:
+        try:
+            os.unlink(kept.path)
+        except FileNotFoundError:
+            # Another process was faster.
+            continue
+        except OSError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure

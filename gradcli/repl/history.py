@@ -51,8 +51,8 @@ class History:
         self.lines.append(line)
         if self.path is None:
             return
-        with contextlib.suppress(OSError, ValueError):
-            # What one types is nobody else's business.
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            # The last of a folder that lies in too many others. What one types is nobody else's business.
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             descriptor = open_regular(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600, own=True)
             with open(descriptor, "wb", buffering=0) as file:

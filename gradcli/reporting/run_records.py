@@ -13,6 +13,7 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError, quoted, unable_to
 from gradcli.optimize.course import Course
 from gradcli.storage.formats.json_data import NON_FINITE
+from gradcli.storage.pipes import each_line
 
 _STANDARD_INPUT = "-"
 # Lines that are read of all files, and the length of each.
@@ -54,7 +55,7 @@ def read_records(paths: Iterable[str]) -> RunRecords:
 def _lines(path: str, name: str) -> Iterable[bytes]:
     with unable_to(f"read {name}"):
         if path == _STANDARD_INPUT:
-            yield from iter(lambda: sys.stdin.buffer.readline(_LONGEST_LINE), b"")
+            yield from each_line(sys.stdin.buffer, _LONGEST_LINE)
             return
         with open(path, "rb") as file:
             yield from iter(lambda: file.readline(_LONGEST_LINE), b"")

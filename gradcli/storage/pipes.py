@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 # One system call reads or writes at most this much: Ctrl-C waits for no longer.
 _CHUNK = 8 << 20
+# What lines are looked for in at a time.
+_SOME = 1 << 16
 
 
 def fill(stream: Any, view: memoryview) -> int:
@@ -30,6 +33,24 @@ def take(stream: Any, size: int) -> bytes:
     with memoryview(data) as view:
         found = fill(stream, view)
     return bytes(data[:found])
+
+
+def each_line(stream: Any, longest: int) -> Iterator[bytes]:
+    """The lines of a binary stream as they come, without their line breaks. What is longer than `longest` bytes comes
+    in pieces, all but the last of them longer than that."""
+    raw = getattr(stream, "raw", stream)
+    begun = io.BytesIO()
+    while (data := raw.read(_SOME)) != b"":
+        if data is None:
+            _wait(raw, writing=False)
+            continue
+        for line in data.splitlines(keepends=True):
+            begun.write(line)
+            if line.endswith(b"\n") or begun.tell() > longest:
+                yield begun.getvalue().removesuffix(b"\n")
+                begun = io.BytesIO()
+    if begun.tell():
+        yield begun.getvalue()
 
 
 def write_all(stream: Any, view: memoryview) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.execute.threads import deal
+from gradcli.engine.execute.threads import Failures, deal, in_vain
 from gradcli.engine.native.added_lines import ARGUMENTS, AddedLines
 from gradcli.engine.native.call import loaded
 
@@ -21,7 +21,8 @@ def run_lines(lines: AddedLines, threads: int, memory: Callable[[int], Any], *in
     out = memory(node.nbytes).view(node.dtype).reshape(node.shape)
     function = loaded(lines.text if step else lines.text_of_alike)[1]
     length, ranges = lines.length(threads), lines.ranges(threads)
-    wrap, taken, stopped = node.shape[0] * lines.wraps, [0] * ranges, [False]
+    wrap, taken = node.shape[0] * lines.wraps, [0] * ranges
+    failures: Failures = []
 
     def worker() -> Callable[[int], None]:
         own, table = memory(lines.memory(threads)), (ctypes.c_int64 * len(ARGUMENTS))()
@@ -32,7 +33,7 @@ def run_lines(lines: AddedLines, threads: int, memory: Callable[[int], Any], *in
             begin, sums = first * lines.width * node.dtype.itemsize, here * lines.width
             before, after = 0 if start is None else start.ctypes.data + begin, out.ctypes.data + begin
             for done in range(0, places.size, lines.together):
-                if stopped[0]:
+                if in_vain(failures, k):
                     return
                 count = min(lines.together, places.size - done)
                 begun, ended = sums if done == 0 else 0, sums if done + count == places.size else 0
@@ -41,17 +42,9 @@ def run_lines(lines: AddedLines, threads: int, memory: Callable[[int], Any], *in
                 function(ctypes.addressof(table), here, own.ctypes.data)
                 taken[k] += table[-1]
 
-        def careful(k: int) -> None:
-            try:
-                do(k)
-            except BaseException:
-                # Ctrl-C, which need not wait for what others have in hand.
-                stopped[0] = True
-                raise
+        return do
 
-        return careful
-
-    deal(ranges, threads, worker)
+    deal(ranges, threads, worker, failures=failures)
     if sum(taken) != places.size and lines.check is not None:
         # Some are where nothing is.
         lines.check(places)

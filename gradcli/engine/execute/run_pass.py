@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.pass_frame import PassFrame
-from gradcli.engine.execute.threads import deal
+from gradcli.engine.execute.threads import Failures, deal, in_vain
 from gradcli.engine.plan.passes import PLAIN, Pass, Sum
 from gradcli.machine.blas import one_thread
 from gradcli.ops.kernels.inplace import aligned
@@ -82,10 +82,13 @@ def run_groups(
     """Do some neighbouring groups of the blocks of a pass; `take(k, state)` is given the partial results of each, by
     its place among them (None: no blocks), in whatever order they come."""
     blocks, per_group = one.blocks, _group_size(one)
+    failures: Failures = []
 
     def do(worker: _Worker, k: int) -> None:
         state: list[Any] | None = None
         for block in range(groups[k] * per_group, min(blocks, (groups[k] + 1) * per_group)):
+            if failures and in_vain(failures, k):
+                return
             begin = block * one.rows
             end = min(one.length, begin + one.rows)
             part = worker.run(begin, end)
@@ -94,7 +97,7 @@ def run_groups(
                 progress(end - begin)
         take(k, state)
 
-    _deal(one, values, sinks, threads, len(groups), do, _together(one, sinks))
+    _deal(one, values, sinks, threads, len(groups), do, _together(one, sinks), failures)
 
 
 def _deal(
@@ -105,6 +108,7 @@ def _deal(
     count: int,
     do: Callable[[_Worker, int], Any],
     together: int = 1,
+    failures: Failures | None = None,
 ) -> None:
     """Do so many pieces of a pass, each thread with a worker of its own."""
     compile_pass(one)
@@ -115,7 +119,7 @@ def _deal(
         np.empty(_WARM, np.uint8)
     # Threads inherit what is set here.
     with nullcontext() if native else one_thread(), np.errstate(all="ignore"):
-        deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)), together)
+        deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)), together, failures)
 
 
 def compile_pass(one: Pass) -> None:

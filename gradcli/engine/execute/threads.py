@@ -21,6 +21,9 @@ _WHILE = 1.0
 #: What a thread is to do, and the lock that it gives free then.
 _Job = tuple[Callable[[], None], _thread.LockType]
 
+#: The failures of pieces of work by their numbers; -1 is before all of them.
+Failures = list[tuple[int, BaseException]]
+
 #: How many threads to use; None for as many as there are processors. `set_num_threads` and `--threads` set it.
 THREADS: ContextVar[int | None] = ContextVar("gradcli_threads", default=None)
 
@@ -56,21 +59,33 @@ def set_num_threads(number: int) -> None:
     THREADS.set(number)
 
 
-def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], together: int = 1) -> None:
+def in_vain(failures: Failures, piece: int) -> bool:
+    """Whether nobody will look at what a piece of work comes to: one before it has failed, or Ctrl-C came."""
+    return any(failed < piece for failed, _ in failures)
+
+
+def deal(
+    count: int,
+    threads: int,
+    start: Callable[[], Callable[[int], None]],
+    together: int = 1,
+    failures: Failures | None = None,
+) -> None:
     """Do the pieces of work 0 to `count - 1`, each in one of so many threads.
 
     `start()` is called once in every thread and gives the function that does a piece. A thread takes so many neighbours
     `together`, towards the end one after the other, so that none has to wait for long. Where the system allows fewer
     threads, or has no memory for what they start with, those that there are do all pieces. After a failure only the
     pieces before it are begun, and the failure of the first piece is raised: which one that is does not depend on time.
+    A piece that takes long may be left off where it is `in_vain`: `failures` are those of all threads.
     """
+    failures = [] if failures is None else failures
     several = together * max(0, count // together - threads)
     # Taking the next from one of these iterators is one step of the interpreter: no two threads get the same.
     dealt = itertools.chain(
         map(range, range(0, several, together), range(together, several + 1, together)),
         map(range, range(several, count), range(several + 1, count + 1)),
     )
-    failures: list[tuple[int, BaseException]] = []
     without_memory: list[MemoryError] = []
 
     def work() -> None:
@@ -81,11 +96,11 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], t
             without_memory.append(error)
             return
         for piece in itertools.chain.from_iterable(dealt):
-            if any(failed < piece for failed, _ in failures):
+            if in_vain(failures, piece):
                 return
             try:
                 do(piece)
-            except BaseException as error:
+            except Exception as error:
                 failures.append((piece, error))
                 return
 
@@ -93,7 +108,7 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], t
         try:
             work()
         except BaseException as error:
-            # Ctrl-C between two pieces is before all of them: nobody begins another.
+            # Ctrl-C is before all pieces: nobody begins another.
             failures.append((-1, error))
 
     started = begun(careful, min(threads, count) - 1)
