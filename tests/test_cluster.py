@@ -35,7 +35,7 @@ from gradcli.language.parse import parse
 from gradcli.storage import FileArray, open_array, streaming
 from gradcli.storage.file_sink import SharedFile
 from tests.cluster_support import Workers, cluster
-from tests.command import COMMAND, PATIENCE, call, environment, leftovers, shell
+from tests.command import COMMAND, PATIENCE, call, environment, leftovers, process, shell
 
 
 @pytest.fixture(scope="module")
@@ -567,6 +567,13 @@ def test_what_several_threads_ask_for_at_once_is_made_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(ask, range(4)))
     assert made == [7] and all(each is found[0] for each in found)
+
+
+def test_settings_that_dask_cannot_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "dask.yaml").write_text("{{{")
+    done = process("eval", "sum(x)", "x=ones(3)", "--scheduler", "local:1", DASK_CONFIG=str(tmp_path))
+    assert (done.code, done.out) == (1, "") and done.err.startswith("gradcli: cannot load Dask: A dask config file at ")
+    assert done.err.count("\n") == 1
 
 
 def test_dask_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from gradcli.evaluation.request import Request, prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
 from gradcli.machine import own_cache
+from tests.command import call as invoked
 from tests.native_support import AVX2, AVX512
 from tests.test_engine_buffers import MATRICES, ONE, SHAPES, TINY, TWO
 
@@ -452,7 +453,13 @@ def test_auto_compiles_where_it_is_worth_it(length: int, native: bool) -> None:
 @pytest.mark.parametrize("count", [3, 300_000])
 def test_a_wrong_variable(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADCLI_ENGINE", "fast")
-    with pytest.raises(GradcliError, match="GRADCLI_ENGINE must be auto, numpy or native, got 'fast'"):
+    told = "GRADCLI_ENGINE must be auto, numpy or native, got 'fast'"
+    # Also where a computation that fails is no error: at a point beside, in a record, on a line.
+    for words in (("check", "x*x", "x=1"), ("stream", "x*x"), ("repl",), ("explain", "x*x", "x=1")):
+        assert invoked(monkeypatch, *words, stdin=b"1\n") == (2, "", f"gradcli: {told}\n")
+    assert invoked(monkeypatch, "eval", "x*x", "x=1", "--engine", "numpy", "--only", "x.grad").code == 0
+    assert invoked(monkeypatch, "ops", "relu").code == 0
+    with pytest.raises(GradcliError, match=told):
         gc.evaluate("sum(x)", {"x": np.zeros(count)})
 
 
@@ -489,6 +496,8 @@ def test_explain_shows_what_is_native() -> None:
     assert "native" not in plain
     assert "x.grad[i:j] = exp(x[i:j])  (native)" in native and ", native; reads" in native
     shown = subprocess.run([*command, "native", "--ir"], capture_output=True, text=True, check=True).stdout
+    none = subprocess.run([*command, "numpy", "--ir"], capture_output=True, text=True, check=True)
+    assert "declare" in shown and none.stderr == "note: no pass is native: see --engine native\n"
     assert "define void @k(ptr %p, i64 %n, ptr noalias %s)" in shown and "@llvm.fma" in shown
 
 

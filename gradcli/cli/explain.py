@@ -6,7 +6,7 @@ from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.output_files import Outputs
-from gradcli.cli.printing import write_text
+from gradcli.cli.printing import note, write_text
 from gradcli.render.marks import Heading, Marked
 
 HELP = """Show the plan by which EXPR and its gradients would be computed.
@@ -49,10 +49,20 @@ def explain_command(common: CommonOptions, ir: bool, outputs: tuple[str, ...]) -
     program = Compiled(request, files, streamed=streamed).program
     told = program, request.targets, get_num_threads(), frozenset(program.roots[k] for k in streamed)
     code = native_code(told[0]) if ir else []
+    if ir and not code and not common.quiet:
+        note(f"no pass is native: {_why_no_code()}")
     if common.as_json:
         write_text(to_json(plan_json(*told) | ({"ir": code} if ir else {})))
     else:
         write_text(_headed("\n".join([plan_text(*told), *code])))
+
+
+def _why_no_code() -> str:
+    """Why a plan has no native pass."""
+    from gradcli.engine.native.choice import get_engine, why_not
+
+    chosen = get_engine() == "native"
+    return why_not() or ("nothing here is large enough, or has a native form" if chosen else "see --engine native")
 
 
 def _headed(text: str) -> Marked:

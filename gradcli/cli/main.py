@@ -17,7 +17,7 @@ from gradcli.cli.command_kinds import ExpressionCommand, hint_of_file, hint_of_n
 from gradcli.cli.completion import VARIABLE
 from gradcli.cli.help import GROUPS, NEVER_EVAL, Commands
 from gradcli.cli.printing import note, report, tell
-from gradcli.errors import GradcliError, UnknownNameError, WorkError, did_you_mean
+from gradcli.errors import GradcliError, UnknownNameError, WorkError, did_you_mean, escaped
 from gradcli.machine.limits import TELL
 
 HELP = """Evaluate tensor expressions and differentiate them, with PyTorch's semantics.
@@ -170,6 +170,9 @@ def _as_error(error: Exception) -> GradcliError:
     """What is reported of an exception."""
     if isinstance(error, GradcliError):
         return error
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        # A module of ours or of a library, for which there is no descriptor left.
+        return WorkError(f"cannot open {escaped(error.filename)}: {error.strerror}")
     if isinstance(error, OSError):
         # Reading and writing files report for themselves; what is left is the text for standard output.
         return WorkError(f"cannot write standard output: {error.strerror or error}")

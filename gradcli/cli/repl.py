@@ -43,11 +43,16 @@ _LONGEST_LINE = 64 << 20
 @allow_import
 @click.pass_context
 def repl_command(context: click.Context, allow_import: tuple[str, ...]) -> None:
+    from gradcli.engine.execute.threads import check_num_threads
+    from gradcli.engine.native.choice import get_engine
     from gradcli.repl.session import Session
 
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
             raise WorkError(f"standard {name} is closed")
+    # Refused here, not at each line.
+    get_engine()
+    check_num_threads()
     session = Session(screen)
     session.workspace.allowed = allow_import
     if sys.stdin.isatty() and sys.stdout.isatty():

@@ -23,6 +23,7 @@ _CLOSE = 3.0
 # Until the scheduler knows of a worker that has died.
 _PAUSE = 0.1
 _MOST_PORT = 65535
+_LONGEST = 200
 _LOCAL = re.compile(r"local:(\d{1,9})")
 _INSTALL = 'pip install "gradcli[dask]"'
 _CERTIFICATES = (
@@ -114,6 +115,9 @@ def connected(
         import distributed
     except ImportError:
         raise GradcliError("--scheduler needs Dask, which is not installed", hint=_INSTALL) from None
+    except (OSError, ValueError) as error:
+        # It reads its settings at once.
+        raise WorkError(f"cannot load Dask: {_on_one_line(error)}") from None
     import warnings
 
     local = _LOCAL.fullmatch(address)
@@ -155,6 +159,12 @@ def cancelled_errors() -> tuple[type[BaseException], ...]:
     from concurrent.futures import CancelledError
 
     return asyncio.CancelledError, CancelledError
+
+
+def _on_one_line(error: Exception) -> str:
+    """What an error of Dask says, as far as it goes on a line."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _checked(address: str) -> str:
