@@ -954,7 +954,7 @@ def test_a_file_that_vanishes_hides_no_other(cache: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(own_cache.os, "scandir", looked)
     assert [kept.path for kept in own_cache.kept_files()] == [str(_one_file(cache))]
-    own_cache._remove([own_cache.Kept(str(gone), 0, 0.0), *own_cache.kept_files()])
+    own_cache._remove([own_cache.CachedFile(str(gone), 0, 0.0), *own_cache.kept_files()])
     assert not any(cache.iterdir())
 
 

@@ -26,7 +26,6 @@ from gradcli.errors import GradcliError, WorkError, unable_to, utf8_text
 from gradcli.evaluation.input_value import InputValue
 from gradcli.language.parse import parse
 from gradcli.machine.limits import tell
-from gradcli.storage.pipes import take
 
 if TYPE_CHECKING:
     from gradcli.evaluation.request import Request
@@ -253,6 +252,9 @@ def read_source(path: str) -> str:
             elif sys.stdin is None:
                 raise WorkError("standard input is closed")
             else:
+                # Imported here: it loads NumPy.
+                from gradcli.storage.pipes import take
+
                 data = take(sys.stdin.buffer, _LONGEST_SOURCE + 1)
         except FileNotFoundError as error:
             hint = "-f names the file with the expression; an expression that begins with a minus sign must follow --"

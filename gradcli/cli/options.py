@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -277,11 +276,6 @@ def _choose_engine(context: click.Context, option: click.Parameter, name: str | 
         ENGINE.set(name)
         if name == "native" and (reason := why_not()) is not None:
             tell(f'{reason}: NumPy computes instead; pip install "gradcli[jit]"')
-    elif os.environ.get("GRADCLI_ENGINE"):
-        from gradcli.engine.native.choice import get_engine
-
-        # Refused here: what fails in a part of the work may be told as something else.
-        get_engine()
 
 
 _engine = click.option(

@@ -74,7 +74,7 @@ def write_cached(name: str, body: bytes) -> None:
             os.unlink(temporary)
 
 
-class Kept(NamedTuple):
+class CachedFile(NamedTuple):
     """A file of the cache."""
 
     path: str
@@ -82,7 +82,7 @@ class Kept(NamedTuple):
     changed: float
 
 
-def kept_files(prefix: str = "") -> list[Kept]:
+def kept_files(prefix: str = "") -> list[CachedFile]:
     """The files of the cache whose names begin so, the latest first. OSError where nobody can look into the folder."""
     try:
         entries = os.scandir(cache_folder() or os.devnull)
@@ -96,7 +96,7 @@ def kept_files(prefix: str = "") -> list[Kept]:
                 with suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(status.st_mode):
-                        found.append(Kept(entry.path, status.st_size, status.st_mtime))
+                        found.append(CachedFile(entry.path, status.st_size, status.st_mtime))
     return sorted(found, key=lambda kept: -kept.changed)
 
 
@@ -144,7 +144,7 @@ def _is_private(status: os.stat_result) -> bool:
     return sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
-def _remove(files: Sequence[Kept]) -> None:
+def _remove(files: Sequence[CachedFile]) -> None:
     """Remove all of them that can be removed; OSError where there are others."""
     failure: OSError | None = None
     for kept in files:
