@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradcli.engine.execute.bounds import memory_of
 from gradcli.engine.native.choice import chosen, chosen_lines, is_small_native
 from gradcli.engine.native.step import NativeStep
-from gradcli.engine.plan.passes import Cut, Pass, Step, Sum
+from gradcli.engine.plan.passes import Cut, Pass, Step, Sum, has_native_kernel
 from gradcli.engine.plan.program import Program, WholeStep
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults
 from gradcli.machine.limits import show_bytes
@@ -114,7 +114,8 @@ def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut, native: NativeS
     inputs = ", ".join(named.inside(one, slot) for slot in step.inputs)
     name = step.node.op.plain_name
     if isinstance(step, Sum):
-        fused = " of products" if step.params.get("fused") else ", native" if native else ""
+        by_code = native is not None or has_native_kernel(step)
+        fused = " of products" if step.params.get("fused") else ", native" if by_code else ""
         return f"{named.of(step.value)} += {name}({inputs})  (partial results{fused}, combined in order)"
     if native is not None:
         return f"{named.inside(one, step.out)} = {name}({inputs})  (native)"
@@ -122,7 +123,7 @@ def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut, native: NativeS
     tiles = f", {step.tile} rows side by side" if step.tile else ""
     if step.node.op is RESULT:
         return f"{_result(named, one, step)} = {inputs}.{_field(step.node)}  ({place})"
-    return f"{_result(named, one, step)} = {name}({inputs})  ({kernel_name(step.node)}, {place}{tiles})"
+    return f"{_result(named, one, step)} = {name}({inputs})  ({_kernel_of(step)}, {place}{tiles})"
 
 
 def place_of(step: Step, lender: str) -> str:
@@ -189,6 +190,10 @@ def kernel_name(node: Node) -> str:
     return f"numpy.{name}" if type(kernel).__name__ == "ufunc" else f"{node.op.plain_name} kernel"
 
 
+def _kernel_of(step: Step | Sum) -> str:
+    return "native" if has_native_kernel(step) else kernel_name(step.node)
+
+
 def _constant(node: Node) -> str:
     value = node.params["value"]
     return f"{value.reshape(()).item():.6g}" if value.size == 1 else f"constant{list(value.shape)}"
@@ -232,7 +237,7 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
             row = {"read": named.of(step.value), "out": f"b{step.slot}", "buffer": step.buffer}
         else:
             row = {"op": _name(step.node), "inputs": [named.inside(one, k) for k in step.inputs]}
-            row["kernel"] = "native" if id(step) in native else kernel_name(step.node)
+            row["kernel"] = "native" if id(step) in native else _kernel_of(step)
             if isinstance(step, Sum):
                 row |= {"out": named.of(step.value), "accumulates": True}
             else:

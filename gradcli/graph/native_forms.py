@@ -129,3 +129,10 @@ class NativeRunning:
 
     def __init__(self, lanes: Lanes, turned: str = "", from_end: bool = False) -> None:
         self.lanes, self.turned, self.from_end = lanes, turned, from_end
+
+
+class NativeKernel(NamedTuple):
+    """The native form of an operation whose kernel is another one there, which calls native functions; the name of what
+    it does: "convolved", "convolved_back" or "kernel_gradient"."""
+
+    name: str

@@ -17,7 +17,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int
-from gradcli.graph.native_forms import Dims
+from gradcli.graph.native_forms import Dims, NativeKernel
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
 from gradcli.ops.accumulators import SUM as SUMS
@@ -204,19 +204,20 @@ forward: Op = primitive(
     "_convolution", _forward, _infer_forward, family="network", args="input, weight", grad_fn=_edges, vjp=_forward_vjp,
     doc="The sum of the products of a kernel and each window of the input.", cost=_window,
     blocking=Blocking(_follow_batch), batching=MERGED, formula=_call, into=_into(_forward),
+    native=NativeKernel("convolved"),
     text=lambda w, c: _written(w, c, "conv{}d", c.args),
 )
 back: Op = primitive(
     "_convolution_back", _back, _infer_back, family="network", args="gradient, weight", grad_fn=_edges, vjp=_back_vjp,
     doc="Each element spread over a window, times a kernel.", cost=_window, blocking=Blocking(_follow_batch),
-    batching=MERGED, formula=_call, into=_into(_back), text=_text_back,
+    batching=MERGED, formula=_call, into=_into(_back), text=_text_back, native=NativeKernel("convolved_back"),
 )
 kernel: Op = primitive(
     "_convolution_kernel", lambda x, g, kernel, **params: kernel_gradient(x, g, kernel, _form(params)), _infer_kernel,
     family="network", args="input, gradient", vjp=_kernel_vjp,
     grad_fn=lambda node: ("ConvolutionBackwardBackward0", (node.inputs[1], node.inputs[0], None)),
     doc="The sum of the products of each element and its window of the input.",
-    formula=_call, text=_text_kernel,
+    formula=_call, text=_text_kernel, native=NativeKernel("kernel_gradient"),
     cost=lambda node: max(1.0, node.inputs[1].size / max(1, node.inputs[1].shape[1]) / 8),
     blocking=Blocking(
         lambda node, dim: None, lambda node: [(0, 0)],

@@ -106,8 +106,9 @@ def chosen(program: Program, one: Pass) -> Pass:
     known = program.native.get(id(one))
     if known is None:
         from gradcli.engine.native.fuse import fused
+        from gradcli.engine.native.native_kernels import with_kernels
 
-        known = program.native[id(one)] = fused(one, program.borrowed) or one
+        known = program.native[id(one)] = with_kernels(fused(one, program.borrowed) or one)
     return known
 
 

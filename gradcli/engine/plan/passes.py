@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gradcli.graph.native_forms import NativeKernel
 from gradcli.graph.node import Node
 from gradcli.graph.op import Accumulate
 
@@ -63,6 +64,15 @@ class Sum(NamedTuple):
 
 #: The kinds of steps that are not native.
 PLAIN = (Step, Sum, Cut)
+
+
+def has_native_kernel(step: Step | Sum) -> bool:
+    """Whether a kernel that calls native functions has taken the place of the operation's own."""
+    if not isinstance(step.node.op.native, NativeKernel):
+        return False
+    if isinstance(step, Step):
+        return step.kernel is not step.node.op.into
+    return step.accumulate is not step.node.op.blocking.accumulate
 
 
 class Write(NamedTuple):
