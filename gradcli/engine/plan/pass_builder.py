@@ -9,9 +9,10 @@ import numpy as np
 
 from gradcli.engine.plan.block_sizes import MOST_TILES, block_length, block_rows, is_transposed
 from gradcli.engine.plan.buffers import BufferForm, Buffers, Lender, Loans
+from gradcli.engine.plan.pass_nodes import PassNodes
 from gradcli.engine.plan.passes import CALL, INTO, UFUNC, Cut, Pass, Step, Sum, Write
 from gradcli.engine.plan.program import Sizes, work_of
-from gradcli.engine.plan.schedule import PassNodes, Schedule
+from gradcli.engine.plan.schedule import Schedule
 from gradcli.graph.node import Node
 from gradcli.ops.accumulators import MEAN, SUM
 from gradcli.ops.moments import MEAN_OF_MOMENTS, MOMENTS, STD, VAR

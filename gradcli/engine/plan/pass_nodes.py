@@ -1,0 +1,173 @@
+"""What each pass over the data computes, and which of the values that several passes meet are kept by the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gradcli.engine.plan.program import walked
+from gradcli.engine.plan.schedule import BLOCK, LEAF, REDUCE, Schedule
+from gradcli.graph.node import Node
+
+# Writing an intermediate result out and reading it again costs as much.
+_STORING = 5
+# The same where it can live in the memory of a result that is written later anyway.
+_BORROWING = 2
+# What has more bytes than this, and than all that is given and asked for together, is not kept but computed again.
+_LARGE = 1 << 28
+# So many users of what is computed again are looked at in a pass.
+_MOST_USERS = 16
+
+#: The level and the class of a pass.
+Key = tuple[int, int]
+
+
+class PassNodes(NamedTuple):
+    """What one pass computes: its level and class, reductions, arrays to fill, and all nodes needed for them."""
+
+    level: int
+    axis: int
+    reductions: list[Node]
+    filled: list[Node]
+    blocks: list[Node]
+
+
+def passes(schedule: Schedule, frugal: bool) -> list[PassNodes]:
+    """The passes in order; decides, unless memory is scarce, which nodes met in several of them are kept."""
+    found = _Passes(schedule)
+    if not frugal:
+        kept = _Kept(schedule, found)
+        while (node := kept.best()) is not None:
+            kept.keep(node)
+    return [one for _, one in sorted(found.by_key.items())]
+
+
+class _Passes:
+    """The passes of a schedule, and in which of them each node is computed."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.targets: dict[Key, tuple[list[Node], list[Node]]] = {}
+        self.by_key: dict[Key, PassNodes] = {}
+        self.met: dict[Node, set[Key]] = {}
+        for node in schedule.order:
+            kind = schedule.kind[node]
+            if kind == REDUCE or (kind == BLOCK and node in schedule.stored):
+                self._targets(node)[kind == BLOCK].append(node)
+        for key in self.targets:
+            self._make(key)
+
+    def store(self, node: Node) -> set[Node]:
+        """Have a node kept; gives the nodes of all passes that this changes."""
+        self.schedule.stored.add(node)
+        filled = self._targets(node)[1]
+        filled[:] = self.schedule.in_order([*filled, node])
+        changed: set[Node] = set()
+        for key in {*self.met[node], self._key(node)}:
+            if key in self.by_key:
+                changed.update(self.by_key[key].blocks)
+            self._make(key)
+            changed.update(self.by_key[key].blocks)
+        return changed
+
+    def _key(self, node: Node) -> Key:
+        return self.schedule.level[node], self.schedule.axis(node)
+
+    def _targets(self, node: Node) -> tuple[list[Node], list[Node]]:
+        """The reductions and the arrays of the pass that a node is a target of."""
+        return self.targets.setdefault(self._key(node), ([], []))
+
+    def _make(self, key: Key) -> None:
+        before = self.by_key.get(key)
+        for node in before.blocks if before is not None else ():
+            self.met[node].remove(key)
+        reductions, filled = self.targets[key]
+        needed = _closure(self.schedule, *key, [*reductions, *filled])
+        blocks = self.schedule.in_order(node for node in needed if self.schedule.kind[node] == BLOCK)
+        for node in blocks:
+            self.met.setdefault(node, set()).add(key)
+        self.by_key[key] = PassNodes(*key, reductions, filled, blocks)
+
+
+def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node], kept: Node | None = None) -> set[Node]:
+    """The nodes that are computed in a pass: its targets and what they need that is not kept from before."""
+    needed = set(targets)
+    stack = list(targets)
+    while stack:
+        node = stack.pop()
+        for child, wanted in zip(node.inputs, schedule.dims[node], strict=True):
+            if child in needed or schedule.kind[child] != BLOCK or schedule.axes[child] != (axis, wanted):
+                continue
+            stored = child is kept or (child in schedule.stored and child not in schedule.streamed)
+            if stored and schedule.level[child] < level:
+                continue
+            needed.add(child)
+            stack.append(child)
+    return needed
+
+
+class _Kept:
+    """What is gained by keeping each of the nodes that several passes would compute at a higher cost than that of
+    keeping them, or what the later ones make of these. It is weighed anew where a pass changes."""
+
+    def __init__(self, schedule: Schedule, found: _Passes) -> None:
+        self.schedule = schedule
+        self.found = found
+        known = {*schedule.roots, *(node for node in schedule.order if schedule.kind[node] == LEAF)}
+        #: Nodes of more bytes are not kept.
+        self.largest = max(_LARGE, sum(node.nbytes for node in known))
+        #: Keeping one costs less where it may live in the memory of a result of its form.
+        self.forms = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
+        #: What it costs to compute once each node that is computed again, and what that needs.
+        self.costs: dict[Node, float] = {}
+        self.gains: dict[Node, float] = {}
+        #: The same of the users of such nodes in a pass.
+        self.by_users: dict[Key, dict[Node, float]] = {}
+        self._weigh(found.met)
+
+    def best(self) -> Node | None:
+        """The most expensive of the nodes; only one at a time, since keeping it may make others cheap."""
+        gains = dict(self.gains)
+        for _, saved in sorted(self.by_users.items()):
+            gains.update(saved)
+        # Of equal ones it is always the same.
+        return max(self.schedule.in_order(gains), key=gains.__getitem__, default=None)
+
+    def keep(self, node: Node) -> None:
+        self._weigh(self.found.store(node))
+
+    def _weigh(self, changed: Iterable[Node]) -> None:
+        met, keys = self.found.met, set()
+        for node in self.schedule.in_order(changed):
+            self.costs.pop(node, None)
+            keys.update(met[node])
+            if len(met[node]) > 1 and node not in self.schedule.stored:
+                below = sum(self.costs.get(child, 0.0) for child in dict.fromkeys(node.inputs))
+                self.costs[node] = below + node.cost * walked(node)
+            self._note(self.gains, node, self.costs.get(node, 0.0) * (len(met[node]) - 1))
+        for key in keys:
+            self.by_users[key] = self._saved_by_users(self.found.by_key[key])
+
+    def _note(self, gains: dict[Node, float], node: Node, saved: float) -> None:
+        """Note what is gained by keeping a node, if anything is."""
+        gain = saved - node.size * (_BORROWING if (node.shape, node.dtype) in self.forms else _STORING)
+        gains.pop(node, None)
+        # Of several results each is kept by itself.
+        if gain > 0 and not node.op.results and node.nbytes <= self.largest:
+            gains[node] = gain
+
+    def _saved_by_users(self, one: PassNodes) -> dict[Node, float]:
+        """What is gained where it is not kept itself what earlier passes compute as well, but what is made of it here
+        and could be made there."""
+        schedule, again = self.schedule, self.costs.keys()
+        users = [
+            node
+            for node in one.blocks
+            if schedule.level[node] < one.level and node not in again and not again.isdisjoint(node.inputs)
+        ]
+        gains: dict[Node, float] = {}
+        for node in users[:_MOST_USERS]:
+            rest = _closure(schedule, one.level, one.axis, [*one.reductions, *one.filled], node)
+            spared = [child for child in dict.fromkeys(node.inputs) if child in again and child not in rest]
+            self._note(gains, node, sum(self.costs[child] for child in spared))
+        return gains
