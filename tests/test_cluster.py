@@ -494,7 +494,7 @@ class Client:
         self.workers: dict[str, int] = {"tcp://worker": 1}
         self._futures = list(futures)
 
-    def nthreads(self) -> dict[str, int]:
+    def nthreads(self, callback_timeout: float) -> dict[str, int]:
         return self.workers
 
     def submit(self, *words: Any, pure: bool) -> Later:
@@ -536,13 +536,24 @@ def test_workers_are_given_up_when_they_have_been_missed_for_a_while(monkeypatch
     assert caught.value.hint == "two items are kept"
 
 
+def test_whoever_is_stopped_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that does nothing keeps its connections: nothing but time tells."""
+    with cluster(tmp_path, 1) as there, connected(there.address) as held:
+        monkeypatch.setattr(scheduler, "_SILENCE", 1.0)
+        for process, message in zip(there.processes[::-1], ("not all workers of .* answer", "lost"), strict=True):
+            process.send_signal(signal.SIGSTOP)
+            with pytest.raises(WorkError, match=message):
+                _ = held.check() if process is not there.processes[0] else held.threads()
+            process.send_signal(signal.SIGCONT)
+
+
 def test_a_worker_that_dies_before_it_has_answered_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed.comm import CommClosedError
 
     there = facts("numpy", True)
     answers = [{"tcp://a": there, "tcp://b": CommClosedError("Stream is closed")}, {"tcp://a": there}]
     client = Client()
-    client.run = lambda question, *words, on_error: answers.pop(0)  # type: ignore[attr-defined]
+    client.run = lambda question, *words, on_error, callback_timeout: answers.pop(0)  # type: ignore[attr-defined]
     scheduler.Cluster(client, "here", 15.0, "nothing").check()
     assert answers == []
     answers += [{"tcp://a": there, "tcp://b": CommClosedError("Stream is closed")}]

@@ -20,6 +20,8 @@ from gradcli.errors import GradcliError, WorkError
 _CONNECT = 10.0
 _PATIENCE = 15.0
 _CLOSE = 3.0
+# What takes longer to answer than it can be busy hangs: a process that was stopped keeps its connections.
+_SILENCE = 60.0
 # Until the scheduler knows of a worker that has died.
 _PAUSE = 0.1
 _MOST_PORT = 65535
@@ -56,7 +58,7 @@ class Cluster:
         if self.client.status != "running":
             raise self.lost()
         try:
-            counts: dict[str, int] = self.client.nthreads()
+            counts: dict[str, int] = self.client.nthreads(callback_timeout=_SILENCE)
         except (OSError, ValueError, RuntimeError, TimeoutError):
             raise self.lost() from None
         # Nobody has looked for as long as results were written: others may be on their way.
@@ -94,7 +96,13 @@ class Cluster:
 
         end = time.monotonic() + self.patience
         while True:
-            answers: dict[str, Any] = self.client.run(question, *words, on_error="return")
+            try:
+                answers: dict[str, Any] = self.client.run(
+                    question, *words, on_error="return", callback_timeout=_SILENCE
+                )
+            except TimeoutError:
+                message = f"not all workers of {self.address} answer within {_SILENCE:.0f} seconds"
+                raise WorkError(message, hint="one that hangs must be ended and started anew") from None
             lost = any(isinstance(answer, CommClosedError) for answer in answers.values())
             if not lost or time.monotonic() > end:
                 return answers
