@@ -26,6 +26,7 @@ from gradcli.cluster.fingerprint import fingerprint
 from gradcli.cluster.transfer import piece_of, placed
 from gradcli.cluster.worker import Results, _Sent, facts, kept
 from gradcli.engine.execute.run import run
+from gradcli.engine.native.choice import engine_in_use
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.compiled import Compiled
@@ -534,6 +535,16 @@ def test_workers_are_given_up_when_they_have_been_missed_for_a_while(monkeypatch
     with pytest.raises(WorkError, match="the connection to the scheduler here is lost") as caught:
         held.threads()
     assert caught.value.hint == "two items are kept"
+
+
+def test_where_only_the_engine_is_another_one_there_is_a_way_out() -> None:
+    ours, machine = facts(engine_in_use(), False)
+    client, way_out = Client(), "or compute with --engine numpy"
+    for found, helps in (((*ours[:-1], ("the engine", "none")), True), ((("gradcli", "9"), *ours[1:]), False)):
+        client.run = lambda *words, found=found, **options: {"tcp://a": (found, machine)}  # type: ignore[attr-defined]
+        with pytest.raises(WorkError, match="the worker tcp://a has ") as caught:
+            scheduler.Cluster(client, "here", 15.0, "nothing").check()
+        assert (way_out in str(caught.value.hint)) == helps
 
 
 def test_whoever_is_stopped_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

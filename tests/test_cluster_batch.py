@@ -74,6 +74,26 @@ def test_items_that_fail_and_a_run_that_is_resumed(workers: Workers) -> None:
     assert batch("here").code == 0 and contents("out") == contents("here")
 
 
+def test_files_that_only_the_client_sees(workers: Workers) -> None:
+    # The current folder of whoever asks.
+    if not Path("/proc/self/cwd/data").is_dir():
+        pytest.skip("the system names no process's folder")
+    unseen, hint = (
+        "/proc/self/cwd/data/i000.npy",
+        "hint: workers must see the same files at the same paths as the client",
+    )
+    words = ("-o", "out", "--scheduler", workers.address)
+    done = process("batch", "sum(x)", f"x=@@{_list(unseen)}", *words)
+    assert done.code == 1 and done.err.endswith(f"cannot read {unseen}: No such file or directory\n{hint}\n")
+    done = process("batch", "sum(x*w)", "x=data/", f"w={unseen}", "-o", "other", "--scheduler", workers.address)
+    assert done.code == 1 and f"on a worker: cannot read {unseen}: No such file or directory\n{hint}\n" in done.err
+
+
+def _list(*paths: str) -> str:
+    Path("list.txt").write_text("".join(f"{path}\n" for path in paths))
+    return "list.txt"
+
+
 def test_a_killed_worker_costs_a_retry(tmp_path: Path) -> None:
     make("more", 1500, 20_000)
     words = [*COMMAND, "batch", "sum(exp(sin(x)))", "x=more/"]

@@ -25,6 +25,7 @@ from gradcli.evaluation.measuring import Preliminary, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
+from gradcli.machine.endings import split_key
 from gradcli.machine.limits import HINT_OF_LIMIT, limited, missing_as_nan
 from gradcli.render.json import to_json
 from gradcli.storage import Edges, FileArray
@@ -56,6 +57,10 @@ class Common:
             self.vector = job.grad_output.load("float64") if job.grad_output is not None else None
         self.gate = threading.Lock()
         self.turn = threading.Lock()
+
+
+#: What helps where a process does not find what another one has found.
+SAME_FILES = "workers must see the same files at the same paths as the client"
 
 
 class Worker:
@@ -158,10 +163,14 @@ class Worker:
         """The array of a file, found from the folder that its path is relative to."""
         if not self._base:
             return reader.read(path)
+        found = os.path.join(self._base, path)
         try:
-            return reader.read(os.path.join(self._base, path))
+            return reader.read(found)
         except GradcliError as error:
             error.message = error.message.replace(os.path.join(self._base, ""), "")
+            if not os.path.exists(split_key(found)[0]):
+                # Whoever has listed it has seen it.
+                error.hint = SAME_FILES
             raise
 
     def _results(self, task: Task, prepared: ItemPlan, given: Mapping[str, Any], threads: int) -> _Results:

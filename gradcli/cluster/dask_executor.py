@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gradcli.batch.job import Chunks, Job, Part, Task
-from gradcli.batch.work import Common, Worker
+from gradcli.batch.work import SAME_FILES, Common, Worker
 from gradcli.cluster.scheduler import Cluster, dealt
 from gradcli.cluster.worker import hold, kept
 from gradcli.errors import WorkError
@@ -92,9 +92,11 @@ def do_items(run: Run, tasks: Sequence[Task]) -> Part:
     always_one_thread()
     # The client has made it: who does not see it is on another file system.
     if not os.path.isdir(run.job.folder):
-        hint = "workers must see the same files at the same paths as the client"
-        raise WorkError(f"a worker does not see the folder {run.job.folder}", hint=hint)
-    crew = _crew(run)
+        raise WorkError(f"a worker does not see the folder {run.job.folder}", hint=SAME_FILES)
+    try:
+        crew = _crew(run)
+    except WorkError as error:
+        raise WorkError(f"on a worker: {error.message}", hint=error.hint or SAME_FILES) from None
     threads = int(get_worker().state.nthreads)
     try:
         # One step of the interpreter: no two threads get the same.

@@ -86,6 +86,8 @@ class Cluster:
                 raise WorkError(message, hint="install the same version of gradcli where the workers run")
             if answer[0] != ours:
                 hint = "install the same versions everywhere: results would differ in their bits"
+                if answer[0][:-1] == ours[:-1]:
+                    hint += "; or compute with --engine numpy, which every worker has"
                 raise WorkError(differing(dict(ours), dict(answer[0]), f"the worker {address}"), hint=hint)
         if any(answer[1] != machine for answer in answers.values()):
             self.notes.append("some workers have another processor: results may differ from those here in the last bit")
