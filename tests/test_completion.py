@@ -22,6 +22,7 @@ import pytest
 from gradcli.cli.complete import Line, split
 from tests import terminal
 from tests.command import process
+from tests.command import shell as process_of_shell
 
 # What a user types, and the line as it stands once Tab has been pressed.
 TYPED = [
@@ -209,6 +210,11 @@ def test_bad_questions() -> None:
     for variables in ({"_GRADCLI_COMPLETE": "bash_complete"}, {"_GRADCLI_COMPLETE": "nonsense"}):
         done = process(**variables)
         assert done.code == 2 and done.out == "" and done.err.count("\n") == 2, done
+
+
+def test_nobody_who_listens() -> None:
+    done = process_of_shell('COMP_LINE="gradcli ev" _GRADCLI_COMPLETE=bash_complete $G >&-')
+    assert done == (1, "", "gradcli: standard output is closed\n")
 
 
 def test_descriptions() -> None:

@@ -16,7 +16,7 @@ from gradcli import __version__
 from gradcli.cli.command_kinds import ExpressionCommand, hint_of_file, hint_of_no_option
 from gradcli.cli.completion import VARIABLE
 from gradcli.cli.help import GROUPS, NEVER_EVAL, Commands
-from gradcli.cli.printing import note, report, tell
+from gradcli.cli.printing import note, report, standard_output, tell
 from gradcli.errors import GradcliError, UnknownNameError, WorkError, did_you_mean, escaped
 from gradcli.machine.limits import TELL
 
@@ -103,7 +103,7 @@ def _run_click(arguments: list[str]) -> int:
     if VARIABLE in os.environ:
         from gradcli.cli.complete import answer
 
-        sys.stdout.write(answer(cli, os.environ, with_command))
+        standard_output().write(answer(cli, os.environ, with_command))
         return 0
     arguments = with_command(arguments)
     try:
