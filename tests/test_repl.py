@@ -270,11 +270,15 @@ def test_a_script_that_cannot_be_read() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be removed there")
-def test_a_script_in_a_folder_that_is_gone() -> None:
-    script = 'x = 2\n:value x\nimport \\"d.grad\\"\nx = @x.npy\n'
-    done = shell(f'mkdir gone; cd gone; rmdir ../gone; printf "{script}" | $G repl')
-    assert (done.code, done.out) == (1, "tensor(2.)\n")
-    assert "line 3: no files are imported here" in done.err and "cannot read x.npy" in done.err
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "f.grad").write_text("f(x) = x + 1")
+    gone = "mkdir gone; cd gone; rmdir ../gone;"
+    script = f'x = 2\\n:value x\\nx = @a.npy\\nimport "f.grad"\\nimport "{tmp_path}/f.grad"\\n:value f(x)\\n'
+    done = shell(f"{gone} printf '{script}' | $G repl --allow-import {tmp_path}")
+    assert (done.code, done.out) == (1, "tensor(2.)\ntensor(3.)\n")
+    assert "line 3: cannot read a.npy: " in done.err and "line 4: cannot import 'f.grad': " in done.err
+    done = shell(f"{gone} $G minimize 'x**2' x=1 --checkpoint c.npz")
+    assert done == (1, "", "gradcli: the current folder does not exist any more\nhint: change to another one\n")
 
 
 def test_scripts_read_nothing_of_earlier_sessions(tmp_path: Path) -> None:

@@ -173,6 +173,9 @@ def _as_error(error: Exception) -> GradcliError:
     if isinstance(error, OSError) and isinstance(error.filename, str):
         # A module of ours or of a library, for which there is no descriptor left.
         return WorkError(f"cannot open {escaped(error.filename)}: {error.strerror}")
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        # Files are reported by name; what has none is the folder that relative paths begin at.
+        return WorkError("the current folder does not exist any more", hint="change to another one")
     if isinstance(error, OSError):
         # Reading and writing files report for themselves; what is left is the text for standard output.
         return WorkError(f"cannot write standard output: {error.strerror or error}")

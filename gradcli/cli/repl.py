@@ -214,7 +214,11 @@ class _PromptToolkit:
                 return (Completion(word, start_position=-length) for word in words)
 
         self.session: Any = PromptSession(
-            history=InMemoryHistory(lines), completer=Words(), complete_while_typing=False, enable_history_search=True
+            history=InMemoryHistory(lines),
+            completer=Words(),
+            complete_while_typing=False,
+            enable_history_search=True,
+            enable_suspend=True,
         )
 
     def read(self, prompt: str) -> str:

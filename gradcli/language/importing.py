@@ -49,12 +49,16 @@ def importing(
     folder: str, allowed: Sequence[str] = (), *, shown: str = "", nearby: bool = True
 ) -> AbstractContextManager[None]:
     """Within a block of this expressions import files, the expression itself being taken to lie in `folder`."""
+    found = tuple([_real(one) for one in allowed])
+    return having(_IMPORTING, Importing(_real(folder), shown, found, nearby))
+
+
+def _real(folder: str) -> str:
+    """A folder as it is found; one below which nothing can be, where the current one has been removed."""
     try:
-        found = Importing(os.path.realpath(folder), shown, tuple([os.path.realpath(one) for one in allowed]), nearby)
+        return os.path.realpath(folder)
     except FileNotFoundError:
-        # The current folder has been removed: there is nothing in it.
-        found = Importing("", shown, (), False)
-    return having(_IMPORTING, found)
+        return os.devnull
 
 
 def importing_from(imports: Any) -> AbstractContextManager[None]:

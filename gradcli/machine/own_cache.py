@@ -85,18 +85,17 @@ class CachedFile(NamedTuple):
 def kept_files(prefix: str = "") -> list[CachedFile]:
     """The files of the cache whose names begin so, the latest first. OSError where nobody can look into the folder."""
     try:
-        entries = os.scandir(cache_folder() or os.devnull)
+        with os.scandir(cache_folder() or os.devnull) as all_there:
+            entries = [entry for entry in all_there if entry.name.startswith(prefix) and _OURS.fullmatch(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     found = []
-    with entries:
-        for entry in entries:
-            if entry.name.startswith(prefix) and _OURS.fullmatch(entry.name):
-                # Another process may have removed it.
-                with suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(status.st_mode):
-                        found.append(CachedFile(entry.path, status.st_size, status.st_mtime))
+    for entry in entries:
+        # Another process may have removed it.
+        with suppress(FileNotFoundError):
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                found.append(CachedFile(entry.path, status.st_size, status.st_mtime))
     return sorted(found, key=lambda kept: -kept.changed)
 
 
