@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -465,3 +467,17 @@ def test_lines_of_earlier_sessions(tmp_path: Path, reader: str) -> None:
             session.type("\x04")
             assert session.end()[0] == 0
     assert (tmp_path / "state/gradcli/history").read_text() == "1 + 41\n1 + 41 + 1\n"
+
+
+@needs_terminals
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_session_that_is_ended_removes_its_unfinished_files(typing: Talk, number: int) -> None:
+    typing.type("x = ones(50000000)\r")
+    typing.wait_for(typing.prompt)
+    typing.type(":save large.npy x\r")
+    end = time.monotonic() + 60
+    while not any(name.endswith(".tmp") for name in os.listdir(".")):
+        assert time.monotonic() < end
+    os.kill(typing.pid, number)
+    assert typing.end()[0] == -number
+    assert [name for name in os.listdir(".") if name.endswith(".tmp")] == []

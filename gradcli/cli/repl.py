@@ -159,6 +159,7 @@ class _Reader(Protocol):
 
 def _talk(session: Session) -> None:
     """Read lines from the terminal until the user leaves."""
+    from gradcli.cli.signals import Stopped, stopping_cleanly
     from gradcli.repl.history import History, history_path
     from gradcli.repl.session import Typed
 
@@ -167,7 +168,7 @@ def _talk(session: Session) -> None:
     typed, over, interrupted = Typed(), False, False
     # Several lines that are pasted come as one, and mean what they would have meant one after the other.
     waiting: list[str] = []
-    with _Interrupts() as interrupts:
+    with stopping_cleanly(), _Interrupts() as interrupts:
         reader = _reader(session, history.lines, interrupts)
         while not over:
             try:
@@ -183,6 +184,9 @@ def _talk(session: Session) -> None:
                     interrupts.armed = True
                     over = _carry_out(session, text)[0]
                     interrupts.armed = False
+            except Stopped:
+                # Not the key: the session itself is to end, and files and the terminal are put in order.
+                raise
             except KeyboardInterrupt:
                 typed, waiting, interrupted = Typed(), [], True
             except EOFError:
