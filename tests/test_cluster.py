@@ -234,6 +234,8 @@ def test_a_file_that_changes_is_an_error(files: Path, workers: Workers, tmp_path
         ("local:many", 2, "'local:many' is not the address of a scheduler"),
         ("here", 2, "'here' is not the address of a scheduler"),
         ("", 2, "'' is not the address of a scheduler"),
+        ("local:99999999999", 2, "'local:99999999999' is not the address of a scheduler"),
+        ("ws://127.0.0.1:{port}", 1, "cannot reach the scheduler ws://127.0.0.1:{port}: Connection refused"),
         ("http://127.0.0.1:{port}", 2, "'http://127.0.0.1:{port}' is not the address of a scheduler"),
         ("inproc://127.0.0.1:1", 2, "'inproc://127.0.0.1:1' is not the address of a scheduler"),
         ("tcp://127.0.0.1:65536", 2, "'tcp://127.0.0.1:65536' is not the address of a scheduler"),

@@ -295,6 +295,33 @@ def test_an_interrupt_does_not_wait_for_the_groups_of_other_threads(monkeypatch:
     assert 0 < len(done) < 100
 
 
+def test_an_interrupt_while_others_are_waited_for_ends_them_too() -> None:
+    failures: Failures = []
+    begun, ended = threading.Barrier(2), threading.Event()
+
+    def do(piece: int) -> None:
+        begun.wait(60)
+        if threading.current_thread() is threading.main_thread():
+            # Comes when there is no piece left for this thread.
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            return
+        end = time.monotonic() + 60
+        while not in_vain(failures, piece) and time.monotonic() < end:
+            time.sleep(0.001)
+        ended.set()
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            deal(2, 2, lambda: do, failures=failures)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ended.wait(30)
+
+
 def test_an_error_in_a_block_has_its_place() -> None:
     """Also when another thread than the caller's met it."""
     index = np.zeros(200_000, np.int64)

@@ -26,7 +26,8 @@ _SILENCE = 60.0
 _PAUSE = 0.1
 _MOST_PORT = 65535
 _LONGEST = 200
-_LOCAL = re.compile(r"local:(\d{1,9})")
+_LOCAL = re.compile(r"local:([0-9]{1,9})")
+_ADDRESS = re.compile(r"(?!local:)([a-z]+://)?([^\s/:]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 _INSTALL = 'pip install "gradcli[dask]"'
 _CERTIFICATES = (
     "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and "
@@ -180,7 +181,7 @@ def _on_one_line(error: Exception) -> str:
 def _checked(address: str) -> str:
     """The address in full; GradcliError when it cannot be one."""
     hint = "write it as tcp://host:8786, or local:4 for four worker processes on this machine"
-    if not re.fullmatch(r"([a-z]+://)?[^\s/:]+:\d+|([a-z]+://)?\[[0-9a-fA-F:.]+\]:\d+", address):
+    if not _ADDRESS.fullmatch(address):
         raise GradcliError(f"{address!r} is not the address of a scheduler", hint=hint)
     found = address if "://" in address else f"tcp://{address}"
     if int(found.rpartition(":")[2]) > _MOST_PORT or not _is_spoken(found.partition("://")[0]):
@@ -253,7 +254,7 @@ def _knock(address: str) -> None:
 
     scheme, _, place = address.partition("://")
     host, _, port = place.rpartition(":")
-    if scheme not in ("tcp", "tls"):
+    if scheme not in ("tcp", "tls", "ws", "wss"):
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()

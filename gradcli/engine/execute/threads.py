@@ -114,9 +114,12 @@ def deal(
     started = begun(careful, min(threads, count) - 1)
     try:
         careful()
-    finally:
         for ended in started:
             ended.acquire()
+    except BaseException as error:
+        # Ctrl-C while others are still at work: they leave off, and nobody waits for them.
+        failures.append((-1, error))
+        raise
     if len(without_memory) == len(started) + 1:
         failures.append((count, without_memory[0]))
     if failures:
