@@ -154,17 +154,15 @@ class Expressions:
         table = f"@{name}_{kind}"
         if table not in self.declarations:
             self.declarations[table] = _table(table, tuple(values), dtype)
-        pointers = f"<{self.lanes} x ptr>"
-        gather = f"@llvm.masked.gather.{self.mangled(dtype)}.v{self.lanes}p0"
-        self.declarations[gather] = (
-            f"declare {self.type(dtype)} {gather}({pointers}, i32, <{self.lanes} x i1>, {self.type(dtype)})"
-        )
         places = self.emit(f"getelementptr {kind}, ptr {table}, {self.settled(index).typed}", index.dtype)
-        return self.emit(
-            f"call {self.type(dtype)} {gather}({pointers} {places.name}, i32 {dtype.itemsize}, "
-            f"<{self.lanes} x i1> splat (i1 true), {self.type(dtype)} poison)",
-            dtype,
-        )
+        return self.emit(self.gathering(places.name, f"<{self.lanes} x i1> splat (i1 true)", dtype), dtype)
+
+    def gathering(self, places: str, mask: str, dtype: np.dtype) -> str:
+        """The instruction that loads what is at these addresses, in the lanes of a mask."""
+        kind, pointers = self.type(dtype), f"<{self.lanes} x ptr>"
+        name = f"@llvm.masked.gather.{self.mangled(dtype)}.v{self.lanes}p0"
+        self.declarations[name] = f"declare {kind} {name}({pointers}, i32, <{self.lanes} x i1>, {kind})"
+        return f"call {kind} {name}({pointers} {places}, i32 {dtype.itemsize}, {mask}, {kind} poison)"
 
     # Lane by lane.
 

@@ -313,13 +313,8 @@ def _one_by_one(f: _WindowFunction, source: tuple[str, str], target: tuple[str, 
 
 def _gather(v: VectorBuilder, base: str, offsets: Vector, mask: Vector, dtype: np.dtype) -> Vector:
     """The elements so many bytes behind an address."""
-    kind, pointers = v.type(dtype), f"<{v.lanes} x ptr>"
-    name = f"@llvm.masked.gather.{v.mangled(dtype)}.v{v.lanes}p0"
-    v.declarations[name] = f"declare {kind} {name}({pointers}, i32, <{v.lanes} x i1>, {kind})"
     places = v.assign(f"getelementptr i8, ptr {base}, {offsets.typed}", INT64).name
-    return v.assign(
-        f"call {kind} {name}({pointers} {places}, i32 {dtype.itemsize}, {mask.typed}, {kind} poison)", dtype
-    )
+    return v.assign(v.gathering(places, mask.typed, dtype), dtype)
 
 
 def _scatter(v: VectorBuilder, x: Vector, base: str, offsets: Vector, mask: Vector) -> None:

@@ -19,7 +19,7 @@ _LARGE = 1 << 28
 _MOST_USERS = 16
 
 #: The level and the class of a pass.
-Key = tuple[int, int]
+PassKey = tuple[int, int]
 
 
 class PassNodes(NamedTuple):
@@ -47,9 +47,9 @@ class _Passes:
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
-        self.targets: dict[Key, tuple[list[Node], list[Node]]] = {}
-        self.by_key: dict[Key, PassNodes] = {}
-        self.met: dict[Node, set[Key]] = {}
+        self.targets: dict[PassKey, tuple[list[Node], list[Node]]] = {}
+        self.by_key: dict[PassKey, PassNodes] = {}
+        self.met: dict[Node, set[PassKey]] = {}
         for node in schedule.order:
             kind = schedule.kind[node]
             if kind == REDUCE or (kind == BLOCK and node in schedule.stored):
@@ -70,14 +70,14 @@ class _Passes:
             changed.update(self.by_key[key].blocks)
         return changed
 
-    def _key(self, node: Node) -> Key:
+    def _key(self, node: Node) -> PassKey:
         return self.schedule.level[node], self.schedule.axis(node)
 
     def _targets(self, node: Node) -> tuple[list[Node], list[Node]]:
         """The reductions and the arrays of the pass that a node is a target of."""
         return self.targets.setdefault(self._key(node), ([], []))
 
-    def _make(self, key: Key) -> None:
+    def _make(self, key: PassKey) -> None:
         before = self.by_key.get(key)
         for node in before.blocks if before is not None else ():
             self.met[node].remove(key)
@@ -122,7 +122,7 @@ class _Kept:
         self.costs: dict[Node, float] = {}
         self.gains: dict[Node, float] = {}
         #: The same of the users of such nodes in a pass.
-        self.by_users: dict[Key, dict[Node, float]] = {}
+        self.by_users: dict[PassKey, dict[Node, float]] = {}
         self._weigh(found.met)
 
     def best(self) -> Node | None:
