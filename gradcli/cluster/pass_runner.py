@@ -67,8 +67,7 @@ class Dealer:
         if wanted_blocks(one, sinks) is not None or one.blocks == 1:
             threaded(get_num_threads())(program, one, values, sinks, told)
             return
-        passes = [each for stage in program.stages for each in stage.passes]
-        number = next(k for k, each in enumerate(passes) if each is one)
+        number = next(k for k, each in enumerate(program.passes) if each is one)
         pieces = _Dealt(one, number, values, sinks, told, self._found(program))
         futures = {k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in pieces.large}
         try:

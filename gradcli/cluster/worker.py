@@ -154,7 +154,7 @@ class _Prepared:
         if fingerprint(self.program) != work.fingerprint:
             hint = "install the same version of gradcli everywhere"
             raise WorkError("a worker plans this expression differently from the client", hint=hint)
-        self.passes: list[Pass] = [one for stage in self.program.stages for one in stage.passes]
+        self.passes: list[Pass] = self.program.passes
         files = {name: _found(origin) for name, origin in work.origins}
         leaves = [(leaf.op is INPUT, leaf.params) for leaf in self.program.leaves]
         data = [files.get(params["name"] or "") if given else params["value"] for given, params in leaves]

@@ -74,7 +74,7 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
             lines += _pass_lines(named, chosen(program, one), number)
     for number, lender in program.borrowed.items():
         lines.append(f"{named.of(number)} is kept where {named.of(lender)} is written later")
-    passes = [one for stage in program.stages for one in stage.passes]
+    passes = program.passes
     read = sum(one.read for one in passes)
     written = sum(one.written for one in passes)
     memory = memory_of(program, threads, streamed)
@@ -222,8 +222,8 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
         "stages": stages,
         "threads": threads,
         **memory_of(program, threads, streamed)._asdict(),
-        "read": sum(one.read for stage in program.stages for one in stage.passes),
-        "written": sum(one.written for stage in program.stages for one in stage.passes),
+        "read": sum(one.read for one in program.passes),
+        "written": sum(one.written for one in program.passes),
     }
 
 

@@ -120,7 +120,7 @@ def _free_at(moment: int) -> int | None:
 
 
 def _buffers(program: Program, threads: int) -> tuple[int, str]:
-    passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
+    passes = [chosen(program, one) for one in program.passes]
     size = max((one.scratch(threads) for one in passes), default=0)
     return size, f"the buffers of {threads} threads" if threads > 1 else "the buffers of a thread"
 
@@ -210,7 +210,7 @@ def check_duration(program: Program, threads: int, limit: float | None) -> None:
 
 def expected_seconds(program: Program, threads: int) -> float:
     """About how long a program takes, from the number of elements and what the operations cost."""
-    passes = sum(one.work / one.threads(threads) for stage in program.stages for one in stage.passes)
+    passes = sum(one.work / one.threads(threads) for one in program.passes)
     whole = sum(work_of(step.node) for stage in program.stages for step in stage.whole)
     return (passes + whole) * _SECONDS
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.execute.threads import begun
+from gradcli.engine.execute.threads import beside
 
 # Bytes of an array worth the while, of the smallest pages, and of what is done before the next look at the clock: less
 # than a millisecond's work.
@@ -34,11 +34,9 @@ def pages_taken(arrays: Sequence[Any], threads: int) -> Iterator[None]:
                     return
                 array[start : start + _TOGETHER : _PAGE] = 0
 
-    helpers = begun(take, 1)
-    try:
-        yield
-    finally:
-        # Nothing is written any more once the block is left.
-        ended.append(True)
-        for lock in helpers:
-            lock.acquire()
+    # Nothing is written any more once the block is left.
+    with beside(take):
+        try:
+            yield
+        finally:
+            ended.append(True)

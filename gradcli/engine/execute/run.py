@@ -191,6 +191,7 @@ def threaded(threads: int) -> Runner:
     def runner(
         program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Callable[[int], None] | None
     ) -> None:
+        from gradcli.engine.execute.early_code import next_compiled
         from gradcli.engine.execute.run_pass import compile_pass, run_pass
 
         for _, number in one.shared:
@@ -203,7 +204,8 @@ def threaded(threads: int) -> Runner:
             with pages_taken(_unfilled(program, one, values), threads):
                 compile_pass(ready)
             program.compiled.add(id(one))
-        run_pass(ready, values, sinks, threads, told)
+        with next_compiled(program, one, threads):
+            run_pass(ready, values, sinks, threads, told)
 
     return runner
 
@@ -224,7 +226,7 @@ class _Told:
         self.done = 0
         self.total = 0
         if progress is not None:
-            self.total += sum(one.traffic for stage in program.stages for one in stage.passes)
+            self.total += sum(one.traffic for one in program.passes)
             self.total += sum(step.node.nbytes for stage in program.stages for step in stage.whole)
 
     def of(self, one: Pass) -> Callable[[int], None] | None:

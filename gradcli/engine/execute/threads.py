@@ -5,7 +5,8 @@ from __future__ import annotations
 import _thread
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NoReturn
@@ -150,6 +151,17 @@ def begun(work: Callable[[], None], threads: int) -> list[_thread.LockType]:
                 break
         locks.append(ended)
     return locks
+
+
+@contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Within this block, a thread of its own does some work, if the system allows one; the block ends with it."""
+    helpers = begun(work, 1)
+    try:
+        yield
+    finally:
+        for ended in helpers:
+            ended.acquire()
 
 
 @lru_cache(maxsize=1)

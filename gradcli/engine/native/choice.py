@@ -106,9 +106,14 @@ def chosen(program: Program, one: Pass) -> Pass:
     known = program.native.get(id(one))
     if known is None:
         from gradcli.engine.native.fuse import fused
-        from gradcli.engine.native.native_kernels import with_kernels
+        from gradcli.engine.plan.passes import may_call_native
 
-        known = program.native[id(one)] = with_kernels(fused(one, program.borrowed) or one)
+        known = fused(one, program.borrowed) or one
+        if any(map(may_call_native, known.steps)):
+            from gradcli.engine.native.native_kernels import with_kernels
+
+            known = with_kernels(known)
+        program.native[id(one)] = known
     return known
 
 
@@ -129,7 +134,7 @@ def compiler_memory(program: Program, repeats: float = 0) -> int:
     of the part of memory that one of several requests has."""
     if _SETTLED.get():
         return 0
-    passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
+    passes = [chosen(program, one) for one in program.passes]
     lines = any(chosen_lines(program, step) for stage in program.stages for step in stage.whole)
     return COMPILER if lines or any(one.fused for one in passes) or is_small_native(program, repeats) else 0
 

@@ -35,7 +35,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     known: dict[Any, Written] = {}
     reader, over = Lowering(one), written_over(one, borrowed)
     late = asked_too_late(one, over)
-    for way in ways():
+    for way in ways(flat=reader.largest(Lowering.places, 0) <= 1):
         reader.begin()
         code = CodeLength(reader, room, way.unrolled, known)
         runs = _without_idle(one, list(_runs(one, reader, way, code, over, late)))

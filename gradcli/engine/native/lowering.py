@@ -73,6 +73,10 @@ class Lowering:
         """Whether all blocks see the same value."""
         return self.one.slots[slot][1] < 0
 
+    def places(self, slot: int) -> int:
+        """How many places a row has of a value that has rows."""
+        return 0 if self.shared(slot) else math.prod(self.rest(slot))
+
     def largest(self, measure: Callable[[Lowering, int], Any], least: Any) -> Any:
         """The largest of what `measure` finds for the values that there are until now; each is measured once."""
         found, known = self._largest.get(measure, (least, 0))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gradcli.engine.native import convolutions
 from gradcli.engine.native.convolutions import WindowJob, back_job, forward_job
-from gradcli.engine.plan.passes import Pass, Step, Sum
+from gradcli.engine.plan.passes import Pass, Step, Sum, may_call_native
 from gradcli.graph.dtypes import FLOAT32, FLOAT64
 from gradcli.graph.native_forms import NativeKernel
 from gradcli.graph.node import Node
@@ -45,7 +45,7 @@ def with_kernels(one: Pass) -> Pass:
     steps, own = [], 0
     images = {one.rows, one.length % one.rows or one.rows}
     for step in one.steps:
-        kernel = _kernel(step) if isinstance(step, Step | Sum) else None
+        kernel = _kernel(step) if may_call_native(step) else None
         if kernel is not None:
             own = max(own, *map(kernel.memory, images))
             step = _replaced(step)
@@ -67,8 +67,9 @@ def _partial(arrays: list[Any], params: dict[str, Any], start: int) -> tuple[Any
 def _kernel(step: Step | Sum) -> _WindowKernel | None:
     """What a step is, if there is something to compute that pays."""
     node, form = step.node, step.node.op.native
-    if not isinstance(form, NativeKernel) or not all(map(_is_taken, (node, *node.inputs))):
+    if not all(map(_is_taken, (node, *node.inputs))):
         return None
+    assert isinstance(form, NativeKernel)
     meeting = Meeting(*[node.params[name] for name in Meeting._fields])
     first, second = (child.shape for child in node.inputs[:2])
     if form.name == "kernel_gradient":

@@ -260,10 +260,5 @@ def takes_joined(reader: Lowering, item: LoopStep) -> bool:
 
 def _width(reader: Lowering) -> int:
     """How many places the largest row has, 0 where they are one or too many."""
-    largest = reader.largest(_places, 0)
+    largest = reader.largest(Lowering.places, 0)
     return largest if 1 < largest < _MOST_PLACES else 0
-
-
-def _places(reader: Lowering, slot: int) -> int:
-    """How many places a row has of a value that has rows."""
-    return 0 if reader.shared(slot) else math.prod(reader.rest(slot))

@@ -85,9 +85,15 @@ class Way(NamedTuple):
     crosses: bool = False
 
 
-def ways() -> Iterator[Way]:
+def ways(flat: bool) -> Iterator[Way]:
     """All ways: what takes as many items as another one comes first. Most passes are whole with one of the first, and
-    need not wait for the others to be imported."""
+    need not wait for the others to be imported; where all is `flat`, rows have one place each."""
+    from gradcli.engine.native.rows_across import RowsAcross
+
+    across = Way(RowsAcross, _is_short, unrolled=True)
+    if flat:
+        # None of those before it would be worth while.
+        yield across
     from gradcli.engine.native.rows_joined import RowsJoined, takes_joined
 
     yield Way(RowsJoined, takes_joined)
@@ -97,9 +103,8 @@ def ways() -> Iterator[Way]:
     from gradcli.engine.native.rows_looped import RowsLooped
 
     yield Way(RowsLooped, _is_plain, _are_repeated)
-    from gradcli.engine.native.rows_across import RowsAcross
-
-    yield Way(RowsAcross, _is_short, unrolled=True)
+    if not flat:
+        yield across
     from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
 
     yield Way(RunningLines, takes_running, lambda reader, groups, lines: all(alike(reader, group) for group in groups))

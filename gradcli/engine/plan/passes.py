@@ -66,9 +66,14 @@ class Sum(NamedTuple):
 PLAIN = (Step, Sum, Cut)
 
 
+def may_call_native(step: Any) -> bool:
+    """Whether the operation of a step that is not native itself has a kernel that calls native functions."""
+    return isinstance(step, Step | Sum) and isinstance(step.node.op.native, NativeKernel)
+
+
 def has_native_kernel(step: Step | Sum) -> bool:
-    """Whether a kernel that calls native functions has taken the place of the operation's own."""
-    if not isinstance(step.node.op.native, NativeKernel):
+    """Whether such a kernel has taken the place of the operation's own."""
+    if not may_call_native(step):
         return False
     if isinstance(step, Step):
         return step.kernel is not step.node.op.into

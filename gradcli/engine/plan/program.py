@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -100,9 +101,22 @@ class Program:
     needs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     @cached_property
+    def passes(self) -> list[Pass]:
+        """All passes, in the order in which they run."""
+        return [one for stage in self.stages for one in stage.passes]
+
+    @cached_property
+    def _following(self) -> dict[int, Pass]:
+        return {id(one): following for one, following in itertools.pairwise(self.passes)}
+
+    def following(self, one: Pass) -> Pass | None:
+        """The pass after this one, None for the last."""
+        return self._following.get(id(one))
+
+    @cached_property
     def largest(self) -> float:
         """What the pass has to compute that has most, in elements of the cheapest operations."""
-        return max((one.work for stage in self.stages for one in stage.passes), default=0.0)
+        return max((one.work for one in self.passes), default=0.0)
 
     @cached_property
     def calls(self) -> float:
@@ -113,9 +127,8 @@ class Program:
     def held(self) -> list[Node]:
         """The nodes whose arrays are made and kept for a while, as they were before planning."""
         whole = [step.node for stage in self.stages for step in stage.whole if not self._is_view(step)]
-        passes = [one for stage in self.stages for one in stage.passes]
-        kept = [self.values[write.value] for one in passes for write in one.writes]
-        summed = [total.node for one in passes for total in one.sums]
+        kept = [self.values[write.value] for one in self.passes for write in one.writes]
+        summed = [total.node for one in self.passes for total in one.sums]
         return list(dict.fromkeys(self.origin.get(node, node) for node in (*whole, *kept, *summed)))
 
     def _is_view(self, step: WholeStep) -> bool:
