@@ -563,7 +563,7 @@ def test_whoever_is_stopped_is_not_waited_for(tmp_path: Path, monkeypatch: pytes
 def test_a_worker_that_dies_before_it_has_answered_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed.comm import CommClosedError
 
-    there = facts("numpy", True)
+    there = facts(scheduler.engine_in_use(), True)
     answers = [{"tcp://a": there, "tcp://b": CommClosedError("Stream is closed")}, {"tcp://a": there}]
     client = Client()
     client.run = lambda question, *words, on_error, callback_timeout: answers.pop(0)  # type: ignore[attr-defined]
