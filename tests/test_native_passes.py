@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.cli.main import cli
 from gradcli.engine.execute import run as engine_run
 from gradcli.engine.execute.run import run
 from gradcli.engine.native import call, choice, fuse, lowering, processor, transpose
@@ -485,6 +486,38 @@ def test_llvmlite_that_fails_to_load(broken: str, tmp_path: Path) -> None:
     told = subprocess.run([*command, "--engine", "native"], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout == quiet.stdout == "tensor(3000000., grad_fn=<SumBackward0>)\n"
     assert told.stderr.count("NumPy computes instead") == 1 and "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("eval", "x*x", "x=1"),
+        ("steps", "x*x", "x=1"),
+        ("check", "x*x", "x=1"),
+        ("plot", "x*x", "x=0:1"),
+        ("explain", "x*x", "x=1"),
+        ("minimize", "x*x", "x=1"),
+        ("stream", "x*x"),
+        ("repl",),
+    ],
+    ids=lambda words: words[0],
+)
+def test_native_by_the_variable_without_llvmlite(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said once that NumPy computes, as where the option asks for native code, and not while Tab is answered."""
+    monkeypatch.setattr(processor, "missing", lambda: "llvmlite is not installed")
+    told = 'note: llvmlite is not installed: NumPy computes instead; pip install "gradcli[jit]"\n'
+    monkeypatch.setenv("GRADCLI_ENGINE", " Native")
+    assert invoked(monkeypatch, *words, stdin=b"1\n")._replace(out="") == (0, "", told)
+    options = [option.name for option in cli.commands[words[0]].params]
+    if "engine" in options:
+        for asked in (["--engine", "numpy"], ["-q", "--engine", "native"], ["--engine", "native", "-q"]):
+            if "-q" not in asked or "quiet" in options:
+                assert invoked(monkeypatch, *words, *asked, stdin=b"1\n").err == ""
+        line = " ".join([f"gradcli {words[0]}", "--engine native --engine "])
+        monkeypatch.setenv("COMP_LINE", line)
+        monkeypatch.setenv("_GRADCLI_COMPLETE", "bash_complete")
+        done = invoked(monkeypatch)
+        assert (done.code, done.err) == (0, "") and "numpy" in done.out
 
 
 def test_explain_shows_what_is_native() -> None:

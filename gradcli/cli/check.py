@@ -51,6 +51,7 @@ _TOLERANCE = click.FloatRange(min=0)
 @options.seed()
 @options.yes
 def check_command(common: CommonOptions, order: int, atol: float, rtol: float, against: tuple[str, ...]) -> None:
+    options.tell_of_engine()
     asked = Asked(common._replace(dtype="float64"))
     if against:
         formulas = _formulas(against, [value.name for value in asked.values])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -270,11 +271,21 @@ def threads(*names: str) -> Callable[[_F], _F]:
 
 
 def _choose_engine(context: click.Context, option: click.Parameter, name: str | None) -> None:
+    if context.resilient_parsing:
+        return
     if name is not None:
-        from gradcli.engine.native.choice import ENGINE, why_not
+        from gradcli.engine.native.choice import ENGINE
 
         ENGINE.set(name)
-        if name == "native" and (reason := why_not()) is not None:
+    tell_of_engine(name)
+
+
+def tell_of_engine(name: str | None = None) -> None:
+    """Tell where native code was asked for, by an option's `name` or else by the variable, and there is none."""
+    if (name or os.environ.get("GRADCLI_ENGINE", "")).strip().lower() == "native":
+        from gradcli.engine.native.choice import why_not
+
+        if (reason := why_not()) is not None:
             tell(f'{reason}: NumPy computes instead; pip install "gradcli[jit]"')
 
 
@@ -328,7 +339,8 @@ progress = click.option(
 
 def quiet(text: str = "Print no notes.") -> Callable[[_F], _F]:
     """Whether notes are left out."""
-    return click.option("-q", "--quiet", is_flag=True, callback=_quieted, help=text)
+    # Before all that may tell something, wherever it stands.
+    return click.option("-q", "--quiet", is_flag=True, is_eager=True, callback=_quieted, help=text)
 
 
 def _quieted(context: click.Context, option: click.Parameter, quiet: bool) -> bool:

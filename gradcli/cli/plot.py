@@ -62,6 +62,7 @@ def plot_command(
     height: int | None,
     plain: bool,
 ) -> None:
+    options.tell_of_engine()
     asked = Asked(common._replace(wrt=None), written=Range.written)
     wrt, ranges = common.wrt, [value.name for value in asked.values if isinstance(value, Range)]
     if wrt is None and len(ranges) == 1:

@@ -11,7 +11,7 @@ import click
 
 from gradcli import __version__
 from gradcli.cli.command_kinds import HelpfulCommand
-from gradcli.cli.options import allow_import
+from gradcli.cli.options import allow_import, tell_of_engine
 from gradcli.cli.plot import screen
 from gradcli.cli.printing import note, report, tell, write_text
 from gradcli.errors import GradcliError, WorkError, unable_to
@@ -52,6 +52,7 @@ def repl_command(context: click.Context, allow_import: tuple[str, ...]) -> None:
             raise WorkError(f"standard {name} is closed")
     # Refused here, not at each line.
     get_engine()
+    tell_of_engine()
     check_num_threads()
     session = Session(screen)
     session.workspace.allowed = allow_import
