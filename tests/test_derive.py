@@ -406,6 +406,21 @@ def test_a_module_for_every_input() -> None:
     assert code.count("def softplus") == code.count("def sigmoid") == 1
 
 
+@pytest.mark.parametrize(
+    "names", [("np", "np_"), ("np", "np__"), ("lambda_", "sigmoid"), ("pi", "e"), ("inf", "nan"), ("float32", "math")]
+)
+def test_inputs_with_names_that_mean_something_else_in_python(names: tuple[str, str]) -> None:
+    first, second = names
+    expression = f"sum(sigmoid({first})*{second}**2)"
+    code = process("derive", expression, f"{first}:1", f"{second}:1", "--format", "python").out
+    defined: dict[str, Any] = {}
+    exec(code, defined)
+    a, b = np.array([1.0, 2.0]), np.array([0.5, -3.0])
+    p = 1 / (1 + np.exp(-a))
+    assert np.allclose(defined[f"gradient_{first}"](a, b), p * (1 - p) * b**2)
+    assert np.allclose(defined[f"gradient_{second}"](a, b), 2 * p * b)
+
+
 def test_headings_and_notes_of_several_inputs() -> None:
     done = process("derive", "x*y", "x:1", "y:1", "--jacobian")
     assert done.out == "x.jacobian\ny\n\ny.jacobian\nx\n"

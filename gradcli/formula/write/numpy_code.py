@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from keyword import iskeyword
 from typing import Any
 
@@ -18,27 +18,37 @@ _RENAMED = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "correction": 
 
 def function(formula: Named, title: str, parameters: Sequence[str], name: str = "gradient") -> str:
     """A module with one function of the inputs that the formula reads."""
-    writer = _CodeWriter()
+    python = _python_names([*parameters, *(part for part, _ in formula.parts)])
+    writer = _CodeWriter(python)
     translated = writer.translate([*(form for _, form in formula.parts), formula.result])
-    names = {form: _python_name(part) for form, (part, _) in zip(translated, formula.parts, strict=False)}
+    names = {form: python[part] for form, (part, _) in zip(translated, formula.parts, strict=False)}
     body = [f"    {names[form]} = {written(code_of(form, names))}" for form in translated[:-1]]
     result = written(code_of(translated[-1], names))
     sources = [op.source for key, op in OPS.items() if op.source and key == op.name and op in writer.helpers]
     standard = "import math\n\n" if any("math." in source for source in sources) else ""
-    listed = ", ".join(_python_name(p) for p in parameters)
+    listed = ", ".join(python[p] for p in parameters)
     main = "\n".join([f"# {title}", f"def {name}({listed}):", *body, f"    return {result}"])
     return "\n\n\n".join([f"{standard}import numpy as np", *sources, main])
 
 
-def _python_name(name: str) -> str:
-    defined = name in ("np", "math", "gradient") or (name in OPS and OPS[name].source is not None)
-    return f"{name}_" if iskeyword(name) or defined else name
+def _python_names(names: Sequence[str]) -> dict[str, str]:
+    """The names in the function: with underscores after those that mean something else there, as many as none has."""
+    python: dict[str, str] = {}
+    for name in names:
+        defined = name in ("np", "math", "gradient") or (name in OPS and OPS[name].source is not None)
+        word = f"{name}_" if iskeyword(name) or defined else name
+        while word != name and (word in names or word in python.values()):
+            word += "_"
+        python[name] = word
+    return python
 
 
 class _CodeWriter:
-    """Rewrites forms of the language as forms of NumPy. `helpers` are the operations that have to be defined."""
+    """Rewrites forms of the language as forms of NumPy, with other `names`. `helpers` are the operations that have to be defined.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
         self.forms = Forms()
         self.helpers: set[Op] = set()
 
@@ -51,7 +61,7 @@ class _CodeWriter:
     def _one(self, form: Form, parts: list[Form], done: dict[Form, Form]) -> Form:
         f = self.forms
         if form.op == "name":
-            return f.name(_WORDS.get(form.arg) or _python_name(form.arg), form.kind)
+            return f.name(self.names.get(form.arg) or _WORDS[form.arg], form.kind)
         if form.op == "list" and form.kind != NUMBER:
             return f.call("np.array", [self._nested(form)], form.kind)
         if form.op == "method":
