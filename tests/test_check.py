@@ -257,9 +257,33 @@ def test_the_derivative_is_called_by_its_order(monkeypatch: pytest.MonkeyPatch) 
         assert done.out.endswith(f"\n{name}s agree with central differences\n")
     monkeypatch.setattr(OPS["sin"], "vjp", lambda g, out, x: (g * OPS["detach"](OPS["cos"](x)),))
     assert (
-        "\nx: the second derivative is 0 here, differences give -0.63"
+        "\nx: the second derivative is 0 here, differences give -0.8414"
         in call(monkeypatch, "check", "sin(x)", "x=1", "--order", "2").out
     )
+
+
+def test_the_gradient_of_a_number_has_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    for words, gradient in (
+        (("mean(x**2)", "x=[3, 3]"), 3.0),
+        (("x**3", "x=2", "--order", "2"), 12.0),
+        (("x*y", "x=2", "y=5", "--wrt", "x"), 5.0),
+    ):
+        (row,) = json.loads(call(monkeypatch, "check", *words, "--json").out)["inputs"]
+        assert row["gradient"] == gradient and row["difference"] == pytest.approx(row["gradient"])
+
+
+def test_a_literal_that_float32_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "check", "x/2", "x=1e200")
+    assert done.code == 0 and "note: the input x holds an infinity in float32\n" in done.out
+    done = call(monkeypatch, "check", "x**2", "x=1e200")
+    assert done.err.endswith("\nhint: the input x holds an infinity in float32; choose other inputs\n")
+
+
+@pytest.mark.parametrize("option", ["--atol", "--rtol"])
+def test_a_tolerance_that_is_no_number(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything would be wrong."""
+    done = call(monkeypatch, "check", "x**2", "x=1", option, "nan")
+    assert (done.code, done.out) == (2, "") and f"'{option}': nan is not a valid number" in done.err
 
 
 def test_no_warning_of_numpy_is_seen() -> None:

@@ -125,7 +125,7 @@ def _origin(
     arrays = {n: a.astype(np.float32) if n in literals and a.dtype.kind == "f" else a for n, a in given.items()}
     # The same numbers are drawn as for the check.
     with having(DEFAULT_DTYPE, FLOAT32), having(GENERATOR, drawn_from), at_hand(script.source, arrays):
-        return origin(prepare(script, specs_of(arrays), wrt, gradients_needed=False), arrays)
+        return origin(prepare(script, specs_of(arrays), wrt, gradients_needed=False), arrays, given)
 
 
 def wide(array: np.ndarray) -> np.ndarray:
@@ -185,8 +185,10 @@ def _refuse_infinite(levels: Sequence[Sequence[Node]]) -> None:
 def _derived(
     outputs: Sequence[Node], leaves: Sequence[Node], rng: np.random.Generator
 ) -> tuple[list[np.ndarray], list[Node | None]]:
-    """Weights for each output, and the gradients of their weighted sum."""
+    """Weights for each output, and the gradients of their weighted sum: of the value itself where that is a number."""
     weights = [rng.uniform(0.5, 1.5, node.shape) for node in outputs]
+    if [node.shape for node in outputs] == [()]:
+        weights = [np.ones(())]
     found = vjp(outputs, [constant(w.astype(y.dtype)) for y, w in zip(outputs, weights, strict=True)], leaves)
     return weights, [found.get(leaf) for leaf in leaves]
 

@@ -134,8 +134,13 @@ class FirstNonFinite(NamedTuple):
         return f"{self.what}, at character {place[0] + 1}{f' of {file}' if file else ''}"
 
 
-def origin(request: Request, arrays: Mapping[str, np.ndarray]) -> FirstNonFinite | None:
-    """Where what is not finite comes from; None where the value and its gradients are finite."""
+def origin(
+    request: Request, arrays: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]
+) -> FirstNonFinite | None:
+    """Where what is not finite comes from; None where the value and its gradients are finite.
+
+    `arrays` are the inputs in the dtypes of the request, `given` before they were rounded to these.
+    """
     for name, leaf in request.leaves.items():
         leaf.params["data"] = arrays[name]
     value = request.roots[0]
@@ -146,7 +151,8 @@ def origin(request: Request, arrays: Mapping[str, np.ndarray]) -> FirstNonFinite
         return None
     for name, array in arrays.items():
         if not _is_finite(array):
-            return FirstNonFinite(f"the input {name} holds {_which(array)}", None)
+            where = f" in {array.dtype}" if _is_finite(given[name]) else ""
+            return FirstNonFinite(f"the input {name} holds {_which(array)}{where}", None)
     return _of_value(value) or _of_gradients(value)
 
 

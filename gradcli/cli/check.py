@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -31,7 +32,16 @@ Examples:
   gradcli check 'sum((X@w)**2)' 'X=randn(5,3)' 'w=randn(3)' --against 'w=2*X.T@X@w'
 """
 
-_TOLERANCE = click.FloatRange(min=0)
+
+class _Tolerance(click.FloatRange):
+    """A number from 0, infinity as well."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if number != number:
+            # No error is below NaN: everything would be wrong.
+            self.fail(f"{value} is not a valid number", param, ctx)
+        return number
 
 
 @options.command("check", HELP)
@@ -39,8 +49,8 @@ _TOLERANCE = click.FloatRange(min=0)
 @options.number(
     "--order", "Order of the derivatives to check; each is the derivative of the one before [default: 1].", 1, 4, 1
 )
-@click.option("--atol", type=_TOLERANCE, metavar="X", default=1e-7, help="Absolute tolerance [default: 1e-7].")
-@click.option("--rtol", type=_TOLERANCE, metavar="X", default=1e-5, help="Relative tolerance [default: 1e-5].")
+@click.option("--atol", type=_Tolerance(min=0), metavar="X", default=1e-7, help="Absolute tolerance [default: 1e-7].")
+@click.option("--rtol", type=_Tolerance(min=0), metavar="X", default=1e-5, help="Relative tolerance [default: 1e-5].")
 @options.values(
     "--against",
     "Compare the gradients with FORMULA, or that of x with x=FORMULA; may be given several times.",

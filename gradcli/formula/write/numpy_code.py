@@ -44,7 +44,9 @@ def _python_names(names: Sequence[str]) -> dict[str, str]:
 
 
 class _CodeWriter:
-    """Rewrites forms of the language as forms of NumPy, with other `names`. `helpers` are the operations that have to be defined.
+    """Rewrites forms of the language as forms of NumPy, with the `names` that they have there.
+
+    `helpers` are the operations that have to be defined.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
