@@ -446,6 +446,26 @@ def test_closed_streams() -> None:
     assert shell("$G eval 'x +' x=1 --json 2>/dev/full") == (2, "", "")
 
 
+@pytest.mark.parametrize("name", [name for name in cli.commands if name not in ("repl", "stream", "batch")])
+def test_every_command_needs_standard_output(name: str) -> None:
+    words = {
+        "fit": "'y = a*x' 'x=[1,2,3]' 'y=[1,2,4]' --params a=1",
+        "minimize": "'x**2' x=1.0",
+        "plot": "x x=0:1",
+        "derive": "'x**2' x:0",
+        "report": "x x=1 -o -",
+        "ops": "relu",
+        "help": "",
+        "completion": "zsh",
+        "cache": "",
+    }
+    assert shell(f"$G {name} {words.get(name, 'x x=1')} >&-") == (1, "", "gradcli: standard output is closed\n")
+
+
+def test_the_version_needs_standard_output() -> None:
+    assert shell("$G -V >&-") == (1, "", "gradcli: standard output is closed\n")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk() -> None:
     report = "gradcli: cannot write standard output: No space left on device\n"

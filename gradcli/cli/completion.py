@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from gradcli.cli.command_kinds import HelpfulCommand
+from gradcli.cli.printing import write_text
 
 #: The variable by which a shell asks for completions instead of running a command.
 VARIABLE = "_GRADCLI_COMPLETE"
@@ -78,4 +77,4 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 @click.command("completion", cls=HelpfulCommand, help=HELP)
 @click.argument("shell", metavar="SHELL", type=click.Choice(list(SCRIPTS)))
 def completion_command(shell: str) -> None:
-    sys.stdout.write(SCRIPTS[shell])
+    write_text(SCRIPTS[shell].removesuffix("\n"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +12,7 @@ from gradcli.cli.asked import expression_of
 from gradcli.cli.command_kinds import hint_of_no_option
 from gradcli.cli.inputs import parse_inputs
 from gradcli.cli.options import CommonOptions
-from gradcli.cli.printing import note
+from gradcli.cli.printing import note, write_text
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.language.parse import refuse_imported, refuse_unused
 from gradcli.machine.composed import composed
@@ -67,7 +66,7 @@ def derive_command(common: CommonOptions, order: int, jacobian: bool, vector: st
         text, notes = _derive(script, words, common.wrt, order, jacobian, vector, form)
     for remark in () if common.quiet else notes:
         note(remark)
-    sys.stdout.write(text + "\n")
+    write_text(text)
 
 
 def _derive(

@@ -16,7 +16,7 @@ from gradcli import __version__
 from gradcli.cli.command_kinds import ExpressionCommand, hint_of_file, hint_of_no_option
 from gradcli.cli.completion import VARIABLE
 from gradcli.cli.help import GROUPS, NEVER_EVAL, Commands
-from gradcli.cli.printing import note, report, standard_output, tell
+from gradcli.cli.printing import note, report, standard_output, tell, write_text
 from gradcli.errors import GradcliError, UnknownNameError, WorkError, did_you_mean, escaped
 from gradcli.machine.limits import TELL
 
@@ -60,9 +60,24 @@ class _Modules(Mapping[str, click.Command]):
     help=HELP,
     epilog=EXIT_CODES,
 )
-@click.version_option(__version__, "-V", "--version", message="gradcli %(version)s")
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=lambda context, option, wanted: _show_version(context, wanted),
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """All commands hang here."""
+
+
+def _show_version(context: click.Context, wanted: bool) -> None:
+    # click's own says nothing where standard output is closed.
+    if wanted and not context.resilient_parsing:
+        write_text(f"gradcli {__version__}")
+        context.exit()
 
 
 def run(arguments: list[str]) -> int:

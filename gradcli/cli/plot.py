@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
-from gradcli.cli.printing import is_colored, note, standard_output
+from gradcli.cli.printing import is_colored, note, standard_output, write_text
 from gradcli.errors import GradcliError, own_text, quoted
 from gradcli.evaluation.input_value import InputValue, is_file, split_outside
 
@@ -82,7 +81,7 @@ def plot_command(
         with stopping_cleanly():
             save_document(output or "-", picture, text=form == "svg")
     else:
-        sys.stdout.write(_json(found) if common.as_json else plot_of(found, width, height, plain) + "\n")
+        write_text(_json(found) if common.as_json else plot_of(found, width, height, plain))
     if found.note and not common.quiet:
         note(found.note)
 
@@ -171,7 +170,7 @@ def _json(found: Curves) -> str:
     value, *derivatives = [curve.y.astype(curve.dtype) for curve in found.curves]
     x = found.x.astype(found.dtype)
     named = {"curves": list(found.members)} if found.members else {}
-    return to_json({"input": found.name, "x": x, **named, "value": value, "derivatives": derivatives}) + "\n"
+    return to_json({"input": found.name, "x": x, **named, "value": value, "derivatives": derivatives})
 
 
 def plot_of(found: Curves, width: int | None = None, height: int | None = None, plain: bool = False) -> str:
