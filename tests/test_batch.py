@@ -562,6 +562,34 @@ def test_patterns() -> None:
         find_items({"x": Pattern("folder", "p"), "y": Pattern("folder", "q")})
 
 
+@pytest.mark.parametrize("pattern", ["p/*/*.npy", "p/**/*.npy", "p/**/b.npy", "p/*/a.npy", "p/closed/*.npy", "p/**"])
+def test_a_pattern_leaves_out_no_folder_that_cannot_be_read(pattern: str) -> None:
+    for folder in ("p/open", "p/closed"):
+        os.makedirs(folder)
+    np.save("p/open/a.npy", np.ones(1))
+    np.save("p/closed/b.npy", np.ones(1))
+    os.chmod("p/closed", 0)
+    os.chmod(".", 0o755)
+    # Nothing is forbidden to root: as somebody else, all is imported before.
+    code = """
+import glob, os, sys
+from gradcli.batch.items import Pattern, find_items
+os.geteuid() or os.setuid(65534)
+for asked in ("p/open/*.npy", sys.argv[1]):
+    try:
+        print(find_items({"x": Pattern("glob", asked)}).stems)
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+    command = [sys.executable, "-c", code, pattern]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
+    os.chmod("p/closed", 0o700)
+    first, second = done.stdout.splitlines()[:2]
+    assert first == "['a']" and second in [
+        f"WorkError cannot read the folder p/closed{end}: Permission denied" for end in ("", "/")
+    ], done
+
+
 def test_items_done_again_by_the_same_worker() -> None:
     # As on a cluster that lost what came of them, while their files wait for their names.
     make("data", 2)

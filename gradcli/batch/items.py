@@ -105,14 +105,37 @@ def _files(pattern: Pattern) -> list[str]:
             raise WorkError(f"the folder {pattern.path} holds no .npy files")
         names = [name for name in readable if name.endswith(_ARRAYS)] or readable
         return [os.path.join(pattern.path, name) for name in names]
-    # Imported here: only patterns need it.
-    from glob import glob
-
     # A pattern without an ending matches folders, too.
-    paths = [path for path in glob(pattern.path, recursive=True) if ending_of(path) or not os.path.isdir(path)]
+    paths = [path for path in _matching(pattern.path) if ending_of(path) or not os.path.isdir(path)]
     if not paths:
         raise WorkError(f"no file matches {pattern.path}")
     return [f"{path}:{pattern.key}" for path in paths] if pattern.key is not None else paths
+
+
+def _matching(pattern: str) -> list[str]:
+    """What matches a pattern, all folders on the way having been read: `glob` leaves out those that it cannot read."""
+    # Imported here: only patterns need it.
+    from glob import glob
+
+    parts = pattern.split("/")
+    first = next(k for k, part in enumerate(parts) if not _WILD.isdisjoint(part))
+    for k in range(first, len(parts)):
+        before = parts[: k + 1] if parts[k] == "**" else parts[:k]
+        for folder in glob("/".join([*before, ""]), recursive=True) if before else ["."]:
+            _check_readable(folder, names=not _WILD.isdisjoint(parts[k]))
+    return glob(pattern, recursive=True)
+
+
+def _check_readable(folder: str, names: bool) -> None:
+    """Refuse a folder that cannot be searched, for all its `names` or for a single one."""
+    try:
+        with unable_to(f"read the folder {folder}"):
+            os.stat(os.path.join(folder, "."))
+            if names:
+                os.scandir(folder).close()
+    except WorkError as error:
+        error.hint = "a list of files, as in x=@@list.txt, says which are meant"
+        raise
 
 
 def _listed(path: str) -> list[str]:
