@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -17,7 +18,7 @@ import pytest
 import gradcli as gc
 from gradcli.engine.execute import run_pass
 from gradcli.engine.execute import threads as kept_threads
-from gradcli.engine.execute.threads import Failures, deal, in_vain
+from gradcli.engine.execute.threads import Failures, deal, in_vain, shares
 from gradcli.errors import GradcliError, WorkError
 from tests.command import call, leftovers, process, shell
 
@@ -140,20 +141,18 @@ def test_every_piece_is_done_once_and_by_one_worker() -> None:
             assert len(started) == max(1, min(count, threads))
 
 
-@pytest.mark.parametrize(("count", "threads", "together"), [(77, 2, 4), (77, 1, 4), (3, 2, 4), (0, 3, 2), (64, 3, 16)])
-def test_neighbours_go_together_until_the_end_is_near(count: int, threads: int, together: int) -> None:
-    runs: list[list[int]] = []
-
-    def start() -> Callable[[int], None]:
-        runs.append([])
-        return runs[-1].append
-
-    deal(count, threads, start, together)
-    assert sorted(sum(runs, [])) == list(range(count))
-    for done in runs:
-        firsts = [piece for piece in done if piece < together * (count // together - threads)]
-        starts = [(k, piece) for k, piece in enumerate(firsts) if piece % together == 0]
-        assert all(firsts[k : k + together] == [*range(piece, piece + together)] for k, piece in starts)
+@pytest.mark.parametrize(("count", "threads", "least"), [(77, 2, 4), (77, 1, 4), (3, 2, 4), (0, 3, 2), (64, 3, 16)])
+@pytest.mark.parametrize("most", [0, 1, 3, 8, 100])
+def test_neighbours_go_together_until_the_end_is_near(count: int, threads: int, least: int, most: int) -> None:
+    starts = shares(count, threads, least, most)
+    sizes = [stop - start for start, stop in itertools.pairwise(starts)]
+    assert (starts[0], starts[-1], sum(sizes)) == (0, count, count) and all(size > 0 for size in sizes)
+    for start, size in zip(starts, sizes, strict=False):
+        if start < least * (count // least - threads):
+            assert least <= size <= max(least, most)
+        else:
+            # No thread has to wait for longer than for the others' share of what is left.
+            assert size == 1 or size <= min(most, (count - start) // (2 * threads))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -175,17 +174,16 @@ def test_a_failure_does_not_hide_one_before_it() -> None:
     both = threading.Barrier(2)
 
     def do(piece: int) -> None:
-        if piece in (0, 4):
-            # Each thread is at the first of its neighbours.
+        if piece in (0, 1):
             both.wait(60)
         if piece == 0:
             time.sleep(0.05)
-        if piece in (3, 4):
+        if piece in (0, 1):
             raise ValueError(piece)
 
     with pytest.raises(ValueError) as caught:
-        deal(100, 2, lambda: do, 4)
-    assert caught.value.args == (3,)
+        deal(100, 2, lambda: do)
+    assert caught.value.args == (0,)
 
 
 def both_threads(do: Callable[[], None]) -> None:

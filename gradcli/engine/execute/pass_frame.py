@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from gradcli.engine.plan.passes import CALL, PLAIN, UFUNC, Cut, Pass, Step, Sum
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
 from gradcli.ops.accumulators import dot_wide
+
+if TYPE_CHECKING:
+    from gradcli.engine.native.block_loop import BlockLoop
 
 # Bytes of a matrix that are brought into another layout at once.
 _STRIP = 1 << 16
@@ -23,13 +26,17 @@ class PassFrame:
     """The steps on blocks of so many rows, bound to their buffers.
 
     While one thread is between two operations, no other one can begin its next: what can be prepared is prepared
-    here, so that only a few instructions are left for each step of each block.
+    here, so that only a few instructions are left for each step of each block. Up to so many blocks are computed
+    `together`, where all steps are native and nobody looks at a block in between.
     """
 
-    __slots__ = ("one", "values", "sinks", "rows", "local", "slices", "calls", "tiles", "direct")
+    __slots__ = ("one", "values", "sinks", "rows", "together", "local", "slices", "calls", "tiles", "direct", "loop")
 
-    def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any], scratch: list[Any], rows: int) -> None:
+    def __init__(
+        self, one: Pass, values: list[Any], sinks: dict[int, Any], scratch: list[Any], rows: int, together: int = 1
+    ) -> None:
         self.one = one
+        self.together = together
         self.values = values
         self.sinks = sinks
         self.rows = rows
@@ -60,6 +67,16 @@ class PassFrame:
             # It is given addresses: arrays are cut for those who look at them.
             looked = {check.slot for step in one.steps for check in step.checks}
             self.slices = [item for item in self.slices if item[0] in looked or not item[1].flags.c_contiguous]
+        self.loop = self._loop() if together > 1 else None
+
+    def _loop(self) -> BlockLoop | None:
+        """All steps on one block after the other, if they are native and need nothing but addresses."""
+        copied = any(write.copied and write.slot not in self.direct for write in self.one.writes)
+        if copied or self.slices or not self.one.wholly_native:
+            return None
+        from gradcli.engine.native.block_loop import BlockLoop
+
+        return BlockLoop([function.__self__ for function, _, _ in self.calls], self.rows)
 
     def _view(self, scratch: list[Any], slot: int, buffer: int) -> Any:
         node, axis = self.one.slots[slot]
@@ -88,7 +105,7 @@ class PassFrame:
         if not isinstance(step, PLAIN):
             from gradcli.engine.native.call import Bound
 
-            return Bound(step, self._array).run, None, -4
+            return Bound(step, self._array, self.together).run, None, -4
         if isinstance(step, Cut):
             return self._reader(step), None, -1
         if isinstance(step, Sum) and step.like >= 0:

@@ -204,8 +204,10 @@ def threaded(threads: int) -> Runner:
             with pages_taken(_unfilled(program, one, values), threads):
                 compile_pass(ready)
             program.compiled.add(id(one))
+        again = id(one) in program.done and MEMORY_LIMIT.get() is None
         with next_compiled(program, one, threads):
-            run_pass(ready, values, sinks, threads, told)
+            run_pass(ready, values, sinks, threads, told, again)
+        program.done.add(id(one))
 
     return runner
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.pass_frame import PassFrame
-from gradcli.engine.execute.threads import Failures, deal, in_vain
+from gradcli.engine.execute.threads import Failures, deal, in_vain, shares
 from gradcli.engine.plan.passes import PLAIN, Pass, Sum
 from gradcli.machine.blas import one_thread
 from gradcli.ops.kernels.inplace import aligned
@@ -21,17 +21,25 @@ _MOST_GROUPS = 256
 _PARTIAL_BYTES = 1 << 26
 # Groups that one thread does one after the other: as many as fill some pages, if there are no more sums than so many.
 _MOST_TOGETHER, _PAGES, _FEW_SUMS = 16, 1 << 22, 1 << 9
+# Of fewer blocks, it takes longer to get ready for several in one call than is gained.
+_MANY = 32
+# What native code may compute in one call, in elements of the cheapest operations, since Ctrl-C counts between calls:
+# less than a tenth of a second. And bytes that the states of all its blocks may take.
+_WORK_AT_ONCE, _STATES_AT_ONCE = 1 << 26, 1 << 18
 # Larger than any temporary array of a block.
 _WARM = 1 << 24
 
 Progress = Callable[[int], None]
 
 
-def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, progress: Progress | None) -> None:
+def run_pass(
+    one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, progress: Progress | None, again: bool = False
+) -> None:
     """Fill the arrays that a pass writes, and set the results of its reductions in `values`.
 
     `values` holds the arrays of the program by number, `sinks` takes the place of those that are written as files.
-    `progress` is told of each block how many rows it had.
+    `progress` is told of each block how many rows it had. `again` says that the pass has been run before, and that
+    there is memory to spare.
     """
     threads = one.threads(threads)
     wanted = wanted_blocks(one, sinks)
@@ -42,7 +50,9 @@ def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, 
         return
     total = _Joined(one.sums)
     take = total.add if one.sums else _drop
-    run_groups(one, values, sinks, threads, range(group_count(one)), progress, take)
+    # Getting ready for several takes longer than one run gains.
+    together = blocks_together(one) if again else 1
+    run_groups(one, values, sinks, threads, range(group_count(one)), progress, take, together)
     finish_sums(one, values, [total.state])
 
 
@@ -78,26 +88,32 @@ def run_groups(
     groups: range,
     progress: Progress | None,
     take: Callable[[int, Any], None],
+    together: int = 1,
 ) -> None:
     """Do some neighbouring groups of the blocks of a pass; `take(k, state)` is given the partial results of each, by
-    its place among them (None: no blocks), in whatever order they come."""
+    its place among them (None: no blocks), in whatever order they come. So many blocks may be computed `together`."""
     blocks, per_group = one.blocks, _group_size(one)
     failures: Failures = []
+    starts = shares(len(groups), threads, _neighbours(one, sinks), together // per_group)
 
-    def do(worker: _Worker, k: int) -> None:
-        state: list[Any] | None = None
-        for block in range(groups[k] * per_group, min(blocks, (groups[k] + 1) * per_group)):
-            if failures and in_vain(failures, k):
-                return
-            begin = block * one.rows
-            end = min(one.length, begin + one.rows)
-            part = worker.run(begin, end)
-            state = part if state is None else _merged(one.sums, state, part)
-            if progress is not None:
-                progress(end - begin)
-        take(k, state)
+    def blocks_of(first: int, last: int) -> range:
+        return range(min(blocks, first * per_group), min(blocks, last * per_group))
 
-    _deal(one, values, sinks, threads, len(groups), do, _together(one, sinks), failures)
+    def do(worker: _Worker, piece: int) -> None:
+        some = range(starts[piece], starts[piece + 1])
+        found = worker.partials(blocks_of(groups[some[0]], groups[some[-1]] + 1))
+        for k in some:
+            state: list[Any] | None = None
+            for block in blocks_of(groups[k], groups[k] + 1):
+                if failures and in_vain(failures, piece):
+                    return
+                partial = next(found)
+                state = partial if state is None else _merged(one.sums, state, partial)
+                if progress is not None:
+                    progress(min(one.rows, one.length - block * one.rows))
+            take(k, state)
+
+    _deal(one, values, sinks, threads, len(starts) - 1, do, failures, together)
 
 
 def _deal(
@@ -107,11 +123,11 @@ def _deal(
     threads: int,
     count: int,
     do: Callable[[_Worker, int], Any],
-    together: int = 1,
     failures: Failures | None = None,
+    together: int = 1,
 ) -> None:
     """Do so many pieces of a pass, each thread with a worker of its own."""
-    compile_pass(one)
+    compile_pass(one, together)
     native = one.wholly_native
     if not native:
         # The C library gives large freed memory back to the system, and takes page after page anew for the next
@@ -119,10 +135,10 @@ def _deal(
         np.empty(_WARM, np.uint8)
     # Threads inherit what is set here.
     with nullcontext() if native else one_thread(), np.errstate(all="ignore"):
-        deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)), together, failures)
+        deal(count, threads, lambda: partial(do, _Worker(one, values, sinks, together)), failures)
 
 
-def compile_pass(one: Pass) -> None:
+def compile_pass(one: Pass, together: int = 1) -> None:
     """Make the machine code of native steps, before threads would all do it at once."""
     if not one.fused:
         return
@@ -131,6 +147,10 @@ def compile_pass(one: Pass) -> None:
     for step in one.steps:
         if not isinstance(step, PLAIN):
             loaded(step.text)
+    if together > 1:
+        from gradcli.engine.native.block_loop import LOOP
+
+        loaded(LOOP)
 
 
 def finish_sums(one: Pass, values: list[Any], states: list[Any]) -> None:
@@ -168,7 +188,18 @@ def _group_size(one: Pass) -> int:
     return -(-one.blocks // group_count(one))
 
 
-def _together(one: Pass, sinks: dict[int, Any]) -> int:
+def blocks_together(one: Pass) -> int:
+    """How many neighbouring blocks may be computed in one call: several, if all steps are native and there are many."""
+    if one.blocks < _MANY or not one.wholly_native or any(step.checks for step in one.steps):
+        return 1
+    from gradcli.engine.native.call import stride_of
+
+    short = _WORK_AT_ONCE * one.blocks // (int(one.work) + 1)
+    small = _STATES_AT_ONCE // (sum(map(stride_of, one.steps)) + 1)
+    return max(1, min(_MOST_TOGETHER, short, small))
+
+
+def _neighbours(one: Pass, sinks: dict[int, Any]) -> int:
     """Neighbouring groups that one thread does: two threads that begin the same page of new memory both clear it."""
     written = max((one.slots[write.slot][0].nbytes for write in one.writes if write.value not in sinks), default=0)
     # Those of groups that are done early wait for the others.
@@ -190,19 +221,39 @@ def _merged(sums: list[Sum], a: list[Any], b: list[Any]) -> list[Any]:
 class _Worker:
     """Computes blocks in one thread, with scratch buffers of its own."""
 
-    def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any]) -> None:
+    def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any], together: int = 1) -> None:
         self.one = one
         self.values = values
         self.sinks = sinks
+        self.together = together
         self.scratch = [aligned(size * one.rows) for size in one.buffers]
         self.frames: dict[int, PassFrame] = {}
         #: Whether blocks of all lengths have the same frame: native code where they lie knows of no length.
         self.alike = not one.buffers and one.wholly_native
 
+    def partials(self, blocks: range) -> Iterator[list[Any]]:
+        """Compute these blocks; gives the partial results of the reductions of each."""
+        one = self.one
+        while blocks:
+            begin = blocks.start * one.rows
+            # The last one of all may be shorter.
+            count = min(self.together, len(blocks), (one.length - begin) // one.rows)
+            loop = self._frame(one.rows).loop if count > 1 else None
+            if loop is None:
+                count = 1
+                yield self.run(begin, min(one.length, begin + one.rows))
+            else:
+                yield from loop.run(begin, count)
+            blocks = blocks[count:]
+
     def run(self, begin: int, end: int) -> list[Any]:
         """Compute the rows from `begin` to `end`; gives the partial results of the reductions."""
-        rows = self.one.rows if self.alike else end - begin
+        return self._frame(self.one.rows if self.alike else end - begin).run(begin, end)
+
+    def _frame(self, rows: int) -> PassFrame:
         frame = self.frames.get(rows)
         if frame is None:
-            frame = self.frames[rows] = PassFrame(self.one, self.values, self.sinks, self.scratch, rows)
-        return frame.run(begin, end)
+            together = self.together if rows == self.one.rows else 1
+            frame = PassFrame(self.one, self.values, self.sinks, self.scratch, rows, together)
+            self.frames[rows] = frame
+        return frame

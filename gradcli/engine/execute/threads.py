@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import _thread
-import itertools
 import os
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -65,28 +65,34 @@ def in_vain(failures: Failures, piece: int) -> bool:
     return any(failed < piece for failed, _ in failures)
 
 
+def shares(count: int, threads: int, least: int, most: int) -> array[int]:
+    """The pieces of work 0 to `count - 1` in runs of neighbours: where each begins, and where the last one ends.
+
+    A run is a part of what is left, but at least and at most so many pieces. Towards the end it is a single one, so
+    that no thread has to wait for long.
+    """
+    starts = array("q", [0])
+    several = least * max(0, count // least - threads)
+    while starts[-1] < count:
+        left = count - starts[-1]
+        smallest = least if starts[-1] < several else 1
+        starts.append(starts[-1] + min(left, max(smallest, min(most, left // (2 * threads)))))
+    return starts
+
+
 def deal(
-    count: int,
-    threads: int,
-    start: Callable[[], Callable[[int], None]],
-    together: int = 1,
-    failures: Failures | None = None,
+    count: int, threads: int, start: Callable[[], Callable[[int], None]], failures: Failures | None = None
 ) -> None:
     """Do the pieces of work 0 to `count - 1`, each in one of so many threads.
 
-    `start()` is called once in every thread and gives the function that does a piece. A thread takes so many neighbours
-    `together`, towards the end one after the other, so that none has to wait for long. Where the system allows fewer
+    `start()` is called once in every thread and gives the function that does a piece. Where the system allows fewer
     threads, or has no memory for what they start with, those that there are do all pieces. After a failure only the
     pieces before it are begun, and the failure of the first piece is raised: which one that is does not depend on time.
     A piece that takes long may be left off where it is `in_vain`: `failures` are those of all threads.
     """
     failures = [] if failures is None else failures
-    several = together * max(0, count // together - threads)
-    # Taking the next from one of these iterators is one step of the interpreter: no two threads get the same.
-    dealt = itertools.chain(
-        map(range, range(0, several, together), range(together, several + 1, together)),
-        map(range, range(several, count), range(several + 1, count + 1)),
-    )
+    # Taking the next from this iterator is one step of the interpreter: no two threads get the same.
+    dealt = iter(range(count))
     without_memory: list[MemoryError] = []
 
     def work() -> None:
@@ -96,7 +102,7 @@ def deal(
             # The others go on.
             without_memory.append(error)
             return
-        for piece in itertools.chain.from_iterable(dealt):
+        for piece in dealt:
             if in_vain(failures, piece):
                 return
             try:

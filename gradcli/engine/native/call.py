@@ -70,11 +70,16 @@ def look(check: Check, array: Any, covered: Sequence[Node]) -> None:
         raise
 
 
+def stride_of(step: NativeStep) -> int:
+    """Bytes that the states of a block take in a row of such."""
+    return -(-step.states.bytes // LINE) * LINE
+
+
 class Bound:
     """A native step on the arrays of a pass: `place(slot)` gives one, and whether it is cut for each block, or None for
-    those that the steps before it make."""
+    those that the steps before it make. There is memory for the states of so many `blocks`."""
 
-    def __init__(self, step: NativeStep, place: Callable[[int], tuple[Any, bool] | None]) -> None:
+    def __init__(self, step: NativeStep, place: Callable[[int], tuple[Any, bool] | None], blocks: int = 1) -> None:
         self.step = step
         group, slots = step.group, (*step.inputs, *step.outs)
         # Addresses, and behind them the bytes between leading places.
@@ -98,7 +103,10 @@ class Bound:
                     aligned_cuts.add(slot)
         text = step.text if group.past <= aligned_cuts else step.text.replace(PAST, "align 1")
         self.code, self.function = loaded(text)
-        self.memory = aligned(step.states.bytes) if step.states.bytes else None
+        #: Bytes from the states of a block to those of the next one.
+        self.stride = stride_of(step)
+        self.blocks = blocks
+        self.memory = aligned(self.stride * blocks) if self.stride else None
         self.address = ctypes.addressof(self.table)
         self.state: int = 0 if self.memory is None else self.memory.ctypes.data
         self.marks = None if step.states.marks < 0 else ctypes.c_int64.from_address(self.state + step.states.marks)
@@ -115,22 +123,38 @@ class Bound:
         self.table[len(self.table) // 2 + k] = array.nbytes // self.step.group.lead(slot)
         return start
 
-    def _reader(self, number: int) -> Callable[[int, int], tuple[Any, ...]]:
+    def _reader(self, number: int) -> Callable[[int, int, int], tuple[Any, ...]]:
         states, item = self.step.states, self.step.group.sums[number]
-        size, node = states.sizes[number], item.step.node
-        places = enumerate(states.parts[number])
-        memory = [(dtype, self.memory, states.place(number, k, 0), (states.step(number, k),)) for k, dtype in places]
-        views = [np.ndarray(size, *where).reshape(node.shape) for where in memory]
+        size, node = (self.blocks, states.sizes[number]), item.step.node
+        steps = [(self.stride, states.step(number, k)) for k in range(len(states.parts[number]))]
+        places = [states.place(number, k, 0) for k in range(len(steps))]
+        memory = zip(states.parts[number], [self.memory] * len(steps), places, steps, strict=True)
+        views = [np.ndarray(size, *where).reshape((self.blocks, *node.shape)) for where in memory]
         count = count_of(item)
         assert item.lanes is not None
         partial = item.lanes.partial
-        return lambda begin, rows: partial([view.copy() for view in views], rows * count, node, begin)
+
+        def read(begin: int, rows: int, block: int) -> tuple[Any, ...]:
+            return partial([view[block, ...].copy() for view in views], rows * count, node, begin)
+
+        return read
+
+    def move(self, begin: int) -> None:
+        """Write down where the rows from here on are, of what is cut."""
+        for k, start, size in self.moving:
+            self.table[k] = start + begin * size
+
+    def partials(self, begin: int, rows: int, before: list[Any], block: int = 0) -> list[Any]:
+        """The partial results of the sums of a block, by its states; `before` are those of the steps before."""
+        found: list[Any] = []
+        for item in self.sums:
+            found.append((before + found)[item] if isinstance(item, int) else item(begin, rows, block))
+        return found
 
     def run(self, begin: int, end: int, local: list[Any], before: list[Any]) -> list[Any]:
         """Compute a block; gives the partial results of its sums, where `before` are those of the steps before."""
-        table, rows, kept = self.table, end - begin, []
-        for k, start, size in self.moving:
-            table[k] = start + begin * size
+        rows, kept = end - begin, []
+        self.move(begin)
         for k, slot in self.made:
             kept.append(np.ascontiguousarray(local[slot]))
             self._set(k, slot, kept[-1])
@@ -142,7 +166,4 @@ class Bound:
                     look(check, local[check.slot], [covered.node for covered in self.step.covers])
         if self.marks is not None:
             self.marks.value = 0
-        partials: list[Any] = []
-        for item in self.sums:
-            partials.append((before + partials)[item] if isinstance(item, int) else item(begin, rows))
-        return partials
+        return self.partials(begin, rows, before)

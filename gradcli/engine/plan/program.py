@@ -93,8 +93,9 @@ class Program:
     functions: dict[str, Callable[[Sequence[Any]], list[Any]] | None] = field(default_factory=dict)
     #: The passes with native steps, by the passes that they were; made when they are first run so.
     native: dict[int, Pass] = field(default_factory=dict)
-    #: The passes, as they were, whose machine code is there.
+    #: The passes, as they were, whose machine code is there, and those that have been run.
     compiled: set[int] = field(default_factory=set)
+    done: set[int] = field(default_factory=set)
     #: What adds lines up natively, by the number of the result, None for NumPy; made when it is first asked for.
     lines: dict[int, Any] = field(default_factory=dict)
     #: How much memory it needs, by what that depends on.
