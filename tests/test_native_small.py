@@ -24,7 +24,7 @@ from gradcli.engine.execute.closure import Computing, bound
 from gradcli.engine.execute.native_memory import KeptMemory
 from gradcli.engine.execute.native_small import natively
 from gradcli.engine.execute.run import known_value, run
-from gradcli.engine.native import call, processor
+from gradcli.engine.native import call, processor, whole
 from gradcli.engine.native.choice import ENGINE, MOST_KEPT, WORTH_CALLS, is_small_native, using
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.whole import NativePart, whole_request
@@ -250,6 +250,26 @@ def test_what_is_left_to_numpy_splits_the_function() -> None:
     # What was given is nobody's scratch memory.
     made.once([leaf * 2 for leaf in leaves])
     assert all(same_bits(a, b) for a, b in zip(first, kept, strict=True))
+
+
+@pytest.mark.parametrize("most", [0, 20, 40, 60, 80, 120, 200])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "abs(X*2) + logsumexp(X, 1, keepdim=True)",
+        "sin(logsumexp(X, 0)).unsqueeze(0)*X + logsumexp(X*X, (0, 1))",
+        "max(X*3, 1).values*logsumexp(X, 1) + movedim(X*2, 0, 1).sum(0)",
+    ],
+)
+def test_operations_for_which_there_is_too_much_code(
+    expression: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NumPy makes their results, and not what only functions would have made of them."""
+    monkeypatch.setattr(whole, "_LONGEST", most)
+    program, leaves = programs(expression, {"X": drawn((9, 7))})
+    made = natively(program, fixed(program))
+    if made is not None:
+        agree(made.once(leaves), numpy(program, leaves), CLOSE["float32"])
 
 
 def test_code_does_not_know_lengths_and_numbers() -> None:

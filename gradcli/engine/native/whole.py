@@ -48,10 +48,12 @@ def whole_request(program: Program) -> WholeRequest | None:
     """How a small program is computed natively, None where NumPy alone is as fast."""
     if not program.direct or program.conditions or len(program.stages) != 1:
         return None
-    reader = WholeLowering(program)
-    natives = _natives(program, reader)
+    left: set[int] = set()
     while True:
-        _drop_what_gains_nothing(program, natives)
+        # Read anew: items look at what those show that are left to NumPy now.
+        reader = WholeLowering(program)
+        natives = _natives(program, reader, left)
+        _drop_what_gains_nothing(program, reader, natives)
         parts = list(_in_turn(program, natives))
         native = [part for part in parts if isinstance(part, NativePart) and part.items]
         if sum(len(part.items) for part in native) <= _CALL * len(native):
@@ -60,9 +62,7 @@ def whole_request(program: Program) -> WholeRequest | None:
         slow = {out for part in native for out in _write(part, reader, wanted).slow}
         if not slow:
             break
-        for number, (items, _) in list(natives.items()):
-            if slow.intersection(item.out for item in items):
-                del natives[number]
+        left.update(number for number, (items, _) in natives.items() if slow.intersection(item.out for item in items))
     if sum(part.function.bytes for part in native if part.function is not None) > MOST_KEPT:
         return None
     return WholeRequest(parts, [node for node, _ in reader.one.slots], reader.source, wanted)
@@ -84,22 +84,23 @@ def functions_of(program: Program) -> list[NativePart]:
 _Natives = dict[int, tuple[list[LoopStep], list[Check]]]
 
 
-def _natives(program: Program, reader: WholeLowering) -> _Natives:
-    """What the native operations do, by their numbers, until there is too much code."""
+def _natives(program: Program, reader: WholeLowering, left: set[int]) -> _Natives:
+    """What the native operations do, by their numbers, until there is too much code; some are `left` to NumPy."""
     code = CodeLength(reader, _LONGEST, False)
     found: _Natives = {}
     for step in program.stages[0].whole:
-        reader.checks = []
-        for items in reader.forms(step):
+        for items in reader.forms(step) if step.out not in left else ():
             length = code.of(items)
             if length is not None and length <= code.room:
                 code.room -= length
                 found[step.out] = items, reader.checks
                 break
+            reader.forget(step.out)
+        reader.checks = []
     return found
 
 
-def _drop_what_gains_nothing(program: Program, natives: _Natives) -> None:
+def _drop_what_gains_nothing(program: Program, reader: WholeLowering, natives: _Natives) -> None:
     """Leave to NumPy what it need not copy, since only NumPy looks at it, and operations some of whose results it has
     to make anyway."""
     whole = program.stages[0].whole
@@ -115,9 +116,11 @@ def _drop_what_gains_nothing(program: Program, natives: _Natives) -> None:
         if step.node.op.results and len(natively) < len(used):
             for number in (step.out, *natively):
                 del natives[number]
+                reader.forget(number)
         is_copied = step.node.op.blocking.view and natives.get(step.out, ([], []))[0]
         if is_copied and used and not natively and step.out not in program.roots:
             del natives[step.out]
+            reader.forget(step.out)
 
 
 def _in_turn(program: Program, natives: _Natives) -> Iterator[NativePart | WholeStep]:

@@ -59,6 +59,12 @@ class WholeLowering(Lowering):
             if items is not None:
                 yield items
 
+    def forget(self, number: int) -> None:
+        """Undo what a form has noted: an operation that NumPy computes shows nothing that only functions know."""
+        self.source.pop(number, None)
+        self.apart.pop(number, None)
+        self.checks = []
+
     def leading(self, slot: int) -> int:
         return 1
 
