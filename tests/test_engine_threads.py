@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ import gradcli as gc
 from gradcli.engine.execute import run_pass
 from gradcli.engine.execute import threads as kept_threads
 from gradcli.engine.execute.threads import Failures, deal, in_vain, shares
+from gradcli.engine.plan.passes import GROUPS_WAITING
 from gradcli.errors import GradcliError, WorkError
 from tests.command import call, leftovers, process, shell
 
@@ -184,6 +186,48 @@ def test_a_failure_does_not_hide_one_before_it() -> None:
     with pytest.raises(ValueError) as caught:
         deal(100, 2, lambda: do)
     assert caught.value.args == (0,)
+
+
+def test_few_partial_results_wait_for_a_slow_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large sums of groups that are done are kept until all before them are: others wait for whoever is slow."""
+    gc.set_engine("numpy")
+    x = np.random.default_rng(0).standard_normal((400, 30_000))
+    gc.set_num_threads(1)
+    expected = gc.evaluate("sum(exp(x), 0)", {"x": x}, wrt=()).value.numpy()
+    kept: list[int] = []
+    run, add = run_pass._Worker.run, run_pass._Joined.add
+
+    def slow(self: run_pass._Worker, begin: int, end: int) -> list[Any]:
+        if begin == 0:
+            time.sleep(0.5)
+        return run(self, begin, end)
+
+    def counted(self: run_pass._Joined, k: int, state: Any) -> None:
+        add(self, k, state)
+        kept.append(len(self.waiting))
+
+    monkeypatch.setattr(run_pass._Worker, "run", slow)
+    monkeypatch.setattr(run_pass._Joined, "add", counted)
+    gc.set_num_threads(2)
+    value = gc.evaluate("sum(exp(x), 0)", {"x": x + 0}, wrt=()).value.numpy()
+    assert value.tobytes() == expected.tobytes()
+    assert len(kept) > 20 and 1 <= max(kept) <= 2 * GROUPS_WAITING + 1
+
+
+def test_nobody_waits_for_a_thread_that_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.set_num_threads(2)
+    run = run_pass._Worker.run
+
+    def fails(self: run_pass._Worker, begin: int, end: int) -> list[Any]:
+        if begin == 0:
+            time.sleep(0.2)
+            raise WorkError("the first block fails")
+        return run(self, begin, end)
+
+    monkeypatch.setattr(run_pass._Worker, "run", fails)
+    x = np.random.default_rng(0).standard_normal((400, 30_000))
+    with pytest.raises(WorkError, match="the first block fails"):
+        gc.evaluate("sum(exp(x), 0)", {"x": x}, wrt=()).value.numpy()
 
 
 def both_threads(do: Callable[[], None]) -> None:

@@ -12,13 +12,15 @@ import numpy as np
 
 from gradcli.engine.execute.pass_frame import PassFrame
 from gradcli.engine.execute.threads import Failures, deal, in_vain, shares
-from gradcli.engine.plan.passes import PLAIN, Pass, Sum
+from gradcli.engine.plan.passes import GROUPS_WAITING, PLAIN, Pass, Sum
 from gradcli.machine.blas import one_thread
 from gradcli.ops.kernels.inplace import aligned
 
 # Neighbouring blocks whose partial results are added up by one thread before they are kept: so few are kept at once.
 _MOST_GROUPS = 256
 _PARTIAL_BYTES = 1 << 26
+# Bytes of those that may wait in any case, and seconds after which a thread that waits looks whether it still has to.
+_WAITING_BYTES, _SECONDS = 1 << 20, 0.05
 # Groups that one thread does one after the other: as many as fill some pages, if there are no more sums than so many.
 _MOST_TOGETHER, _PAGES, _FEW_SUMS = 16, 1 << 22, 1 << 9
 # Of fewer blocks, it takes longer to get ready for several in one call than is gained.
@@ -48,11 +50,11 @@ def run_pass(
         rows = [(block * one.rows, min(one.length, (block + 1) * one.rows)) for block in wanted]
         _deal(one, values, sinks, threads, len(rows), lambda worker, k: worker.run(*rows[k]))
         return
-    total = _Joined(one.sums)
-    take = total.add if one.sums else _drop
+    total = _Joined(one.sums, threads)
+    take, begin = (total.add, total.wait) if one.sums else (_drop, None)
     # Getting ready for several takes longer than one run gains.
     together = blocks_together(one) if again else 1
-    run_groups(one, values, sinks, threads, range(group_count(one)), progress, take, together)
+    run_groups(one, values, sinks, threads, range(group_count(one)), progress, take, together, begin)
     finish_sums(one, values, [total.state])
 
 
@@ -63,21 +65,31 @@ def _drop(k: int, state: Any) -> None:
 class _Joined:
     """The partial results of groups, joined in their order as soon as all before them are there: few are kept."""
 
-    def __init__(self, sums: list[Sum]) -> None:
+    def __init__(self, sums: list[Sum], threads: int) -> None:
         self.sums = sums
         self.state: Any = None
         self.waiting: dict[int, Any] = {}
         self.reached = 0
-        self.lock = threading.Lock()
+        #: So many groups may be done after the first that is not.
+        self.most = max(GROUPS_WAITING * threads, _WAITING_BYTES // (_sum_bytes(sums) + 1))
+        self.changed = threading.Condition()
+
+    def wait(self, k: int, in_vain: Callable[[], bool]) -> None:
+        """Wait until a group may be begun: where the thread that does the one before is slow, the results of all after
+        it would be kept."""
+        with self.changed:
+            while k > self.reached + self.most and not in_vain():
+                self.changed.wait(_SECONDS)
 
     def add(self, k: int, state: Any) -> None:
-        with self.lock:
+        with self.changed:
             self.waiting[k] = state
             while self.reached in self.waiting:
                 following = self.waiting.pop(self.reached)
                 if following is not None:
                     self.state = following if self.state is None else _merged(self.sums, self.state, following)
                 self.reached += 1
+            self.changed.notify_all()
 
 
 def run_groups(
@@ -89,9 +101,11 @@ def run_groups(
     progress: Progress | None,
     take: Callable[[int, Any], None],
     together: int = 1,
+    begin: Callable[[int, Callable[[], bool]], None] | None = None,
 ) -> None:
     """Do some neighbouring groups of the blocks of a pass; `take(k, state)` is given the partial results of each, by
-    its place among them (None: no blocks), in whatever order they come. So many blocks may be computed `together`."""
+    its place among them (None: no blocks), in whatever order they come. So many blocks may be computed `together`.
+    `begin(k, in_vain)` comes back when a group may be begun, or when that is in vain."""
     blocks, per_group = one.blocks, _group_size(one)
     failures: Failures = []
     starts = shares(len(groups), threads, _neighbours(one, sinks), together // per_group)
@@ -101,6 +115,8 @@ def run_groups(
 
     def do(worker: _Worker, piece: int) -> None:
         some = range(starts[piece], starts[piece + 1])
+        if begin is not None:
+            begin(some[0], lambda: in_vain(failures, piece))
         found = worker.partials(blocks_of(groups[some[0]], groups[some[-1]] + 1))
         for k in some:
             state: list[Any] | None = None
@@ -177,10 +193,14 @@ def wanted_blocks(one: Pass, sinks: dict[int, Any]) -> list[int] | None:
 
 def group_count(one: Pass) -> int:
     """How many partial results are kept: it depends on the shapes alone, so that the bits do."""
-    width = sum(max(1, item.node.size) for item in one.sums) * 8
     if not one.sums:
         return one.blocks
-    return max(1, min(one.blocks, _MOST_GROUPS, _PARTIAL_BYTES // width))
+    return max(1, min(one.blocks, _MOST_GROUPS, _PARTIAL_BYTES // _sum_bytes(one.sums)))
+
+
+def _sum_bytes(sums: list[Sum]) -> int:
+    """Bytes of the partial results of a group, about."""
+    return sum(max(1, item.node.size) for item in sums) * 8
 
 
 def _group_size(one: Pass) -> int:

@@ -11,6 +11,8 @@ from gradcli.graph.op import Accumulate
 #: How a step gets its result: a ufunc writes into a buffer, so does a block kernel (`into`), others make an array or
 #: a view of their own.
 UFUNC, INTO, CALL = range(3)
+#: Groups for each thread whose sums may wait for those of others.
+GROUPS_WAITING = 2
 # A thread that has less than this to compute takes longer to start than it saves.
 _WORTH_A_THREAD = 1 << 21
 
@@ -150,5 +152,5 @@ class Pass(NamedTuple):
     def scratch(self, threads: int) -> int:
         """Bytes of memory that the blocks of so many threads take."""
         # A thread has the sums of its group and those of a block, and the sums of a few groups wait for others.
-        sums = 3 * 8 * sum(total.node.size for total in self.sums) if self.blocks > 1 else 0
+        sums = (2 + GROUPS_WAITING) * 8 * sum(total.node.size for total in self.sums) if self.blocks > 1 else 0
         return (self.thread_bytes + sums) * min(threads, self.blocks)
