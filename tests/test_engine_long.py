@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,14 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.plan import assemble, pass_nodes
+from gradcli.engine.plan.pass_nodes import PassNodes
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Sizes
+from gradcli.engine.plan.schedule import Schedule
+from gradcli.evaluation.request import prepare
+from gradcli.evaluation.values import InputSpec
+from gradcli.language.parse import parse
 
 ENGINE = str(Path(gc.__file__).parent / "engine")
 
@@ -59,3 +68,36 @@ def test_twice_as_many_operations_take_much_less_than_four_times_as_long(name: s
     # What is imported at the first use of all this is not counted.
     evaluated(3)
     assert evaluated(80) < 3.5 * evaluated(40)
+
+
+KEPT = [
+    "t = x; " + "t = sin(t)/max(t); " * 6 + "sum(t**2)",
+    "u = exp(sin(X)); v = u/sum(u, 0); sum(v*log(1 + v**2)) + sum(u*mean(v, 0))",
+    # What a pass needs of an earlier one is the sum of the rows: then it computes nothing but a product.
+    "c = sin(exp(X)); sum(c**2) + sum(c, 1)@sort(y/sum(y)).values",
+]
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_what_is_weighed_anew_is_as_if_all_were(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 0
+
+    def weighed(schedule: Schedule, frugal: bool) -> list[PassNodes]:
+        nonlocal count
+        found = pass_nodes._Passes(schedule)
+        kept = pass_nodes._Kept(schedule, found)
+        while (node := kept.best()) is not None:
+            assert node not in schedule.stored
+            kept.keep(node)
+            count += 1
+            others = pass_nodes._Passes(schedule)
+            again = pass_nodes._Kept(schedule, others)
+            assert found.by_key == others.by_key
+            assert (kept.costs, kept.gains, kept.by_users) == (again.costs, again.gains, again.by_users)
+        return pass_nodes.passes(schedule, frugal)
+
+    monkeypatch.setattr(assemble, "passes", weighed)
+    shapes = {"x": (70_000,), "y": (70_000,), "X": (70_000, 8)}
+    used = [InputSpec(name, shapes[name], np.dtype(np.float64), True) for name in re.findall(r"\b[xyX]\b", text)]
+    program = plan(prepare(parse(text), list(dict.fromkeys(used)), wrt=()).roots, sizes=Sizes(little=0))
+    assert count and any(stage.passes for stage in program.stages)

@@ -50,6 +50,8 @@ class _Passes:
         self.targets: dict[PassKey, tuple[list[Node], list[Node]]] = {}
         self.by_key: dict[PassKey, PassNodes] = {}
         self.met: dict[Node, set[PassKey]] = {}
+        #: The operands of each node that are computed in the same blocks, if they are not kept from before.
+        self.beside = {node: self._beside(node) for node in schedule.dims}
         for node in schedule.order:
             kind = schedule.kind[node]
             if kind == REDUCE or (kind == BLOCK and node in schedule.stored):
@@ -57,18 +59,13 @@ class _Passes:
         for key in self.targets:
             self._make(key)
 
-    def store(self, node: Node) -> set[Node]:
-        """Have a node kept; gives the nodes of all passes that this changes."""
+    def store(self, node: Node) -> tuple[set[PassKey], set[Node]]:
+        """Have a node kept; gives the passes that this changes, and the nodes of these, before and now."""
         self.schedule.stored.add(node)
         filled = self._targets(node)[1]
         filled[:] = self.schedule.in_order([*filled, node])
-        changed: set[Node] = set()
-        for key in {*self.met[node], self._key(node)}:
-            if key in self.by_key:
-                changed.update(self.by_key[key].blocks)
-            self._make(key)
-            changed.update(self.by_key[key].blocks)
-        return changed
+        keys = {*self.met[node], self._key(node)}
+        return keys, set().union(*map(self._make, keys))
 
     def _key(self, node: Node) -> PassKey:
         return self.schedule.level[node], self.schedule.axis(node)
@@ -77,33 +74,35 @@ class _Passes:
         """The reductions and the arrays of the pass that a node is a target of."""
         return self.targets.setdefault(self._key(node), ([], []))
 
-    def _make(self, key: PassKey) -> None:
-        before = self.by_key.get(key)
-        for node in before.blocks if before is not None else ():
-            self.met[node].remove(key)
+    def _make(self, key: PassKey) -> set[Node]:
+        """Make a pass, or make it anew; gives the nodes that it had and has."""
+        before = set(self.by_key[key].blocks) if key in self.by_key else set()
         reductions, filled = self.targets[key]
-        needed = _closure(self.schedule, *key, [*reductions, *filled])
-        blocks = self.schedule.in_order(node for node in needed if self.schedule.kind[node] == BLOCK)
-        for node in blocks:
+        now = self.closure(key[0], [*reductions, *filled]).difference(reductions)
+        for node in before - now:
+            self.met[node].remove(key)
+        for node in now - before:
             self.met.setdefault(node, set()).add(key)
-        self.by_key[key] = PassNodes(*key, reductions, filled, blocks)
+        self.by_key[key] = PassNodes(*key, reductions, filled, self.schedule.in_order(now))
+        return before | now
 
+    def _beside(self, node: Node) -> list[Node]:
+        schedule, own = self.schedule, zip(node.inputs, self.schedule.dims[node], strict=True)
+        place = [(child, (schedule.axis(node), wanted)) for child, wanted in own if schedule.kind[child] == BLOCK]
+        return [child for child, where in place if schedule.axes[child] == where]
 
-def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node], kept: Node | None = None) -> set[Node]:
-    """The nodes that are computed in a pass: its targets and what they need that is not kept from before."""
-    needed = set(targets)
-    stack = list(targets)
-    while stack:
-        node = stack.pop()
-        for child, wanted in zip(node.inputs, schedule.dims[node], strict=True):
-            if child in needed or schedule.kind[child] != BLOCK or schedule.axes[child] != (axis, wanted):
-                continue
-            stored = child is kept or (child in schedule.stored and child not in schedule.streamed)
-            if stored and schedule.level[child] < level:
-                continue
-            needed.add(child)
-            stack.append(child)
-    return needed
+    def closure(self, level: int, targets: list[Node], kept: Node | None = None) -> set[Node]:
+        """The nodes that are computed in a pass: its targets and what they need that is not kept from before."""
+        stored, streamed, levels = self.schedule.stored, self.schedule.streamed, self.schedule.level
+        needed = set(targets)
+        stack = list(targets)
+        while stack:
+            for child in self.beside[stack.pop()]:
+                known = child is kept or (child in stored and child not in streamed)
+                if child not in needed and not (known and levels[child] < level):
+                    needed.add(child)
+                    stack.append(child)
+        return needed
 
 
 class _Kept:
@@ -123,7 +122,7 @@ class _Kept:
         self.gains: dict[Node, float] = {}
         #: The same of the users of such nodes in a pass.
         self.by_users: dict[PassKey, dict[Node, float]] = {}
-        self._weigh(found.met)
+        self._weigh(found.by_key, found.met)
 
     def best(self) -> Node | None:
         """The most expensive of the nodes; only one at a time, since keeping it may make others cheap."""
@@ -134,10 +133,11 @@ class _Kept:
         return max(self.schedule.in_order(gains), key=gains.__getitem__, default=None)
 
     def keep(self, node: Node) -> None:
-        self._weigh(self.found.store(node))
+        self._weigh(*self.found.store(node))
 
-    def _weigh(self, changed: Iterable[Node]) -> None:
-        met, keys = self.found.met, set()
+    def _weigh(self, made: Iterable[PassKey], changed: Iterable[Node]) -> None:
+        # Of a pass in which nothing is computed any more no node tells.
+        met, keys = self.found.met, set(made)
         for node in self.schedule.in_order(changed):
             self.costs.pop(node, None)
             keys.update(met[node])
@@ -167,7 +167,7 @@ class _Kept:
         ]
         gains: dict[Node, float] = {}
         for node in users[:_MOST_USERS]:
-            rest = _closure(schedule, one.level, one.axis, [*one.reductions, *one.filled], node)
+            rest = self.found.closure(one.level, [*one.reductions, *one.filled], node)
             spared = [child for child in dict.fromkeys(node.inputs) if child in again and child not in rest]
             self._note(gains, node, sum(self.costs[child] for child in spared))
         return gains
