@@ -133,23 +133,18 @@ def lower(roots: Sequence[Node], small: int) -> list[Node] | None:
     return simplify(substitute(roots, replaced)) if replaced else None
 
 
-def substitute(roots: Sequence[Node], replaced: Mapping[Node, Node]) -> list[Node]:
-    """The graphs of `roots` with some nodes replaced by what is written with the operands of these."""
-    done: dict[Node, Node] = {}
-    for node in toposort(roots):
-        done[node] = _on(replaced[node], {i: done[i] for i in node.inputs}) if node in replaced else _with(node, done)
+def substitute(
+    roots: Sequence[Node], replaced: Mapping[Node, Node], operands: Mapping[Node, Node] | None = None
+) -> list[Node]:
+    """The graphs of `roots` with some nodes replaced by what is written with the operands of these; `operands` are
+    nodes that have become others before."""
+    done = dict(operands or {})
+    for node in toposort(roots, stop=done.__contains__):
+        if node in done:
+            continue
+        inputs = tuple([done[child] for child in node.inputs])
+        if node in replaced:
+            (done[node],) = substitute([replaced[node]], {}, dict(zip(node.inputs, inputs, strict=True)))
+        else:
+            done[node] = node if inputs == node.inputs else with_inputs(node, inputs)
     return [done[root] for root in roots]
-
-
-def _on(root: Node, operands: dict[Node, Node]) -> Node:
-    """A graph on other operands."""
-    done = dict(operands)
-    for node in toposort([root], stop=operands.__contains__):
-        if node not in operands:
-            done[node] = _with(node, done)
-    return done[root]
-
-
-def _with(node: Node, done: Mapping[Node, Node]) -> Node:
-    """A node on what its inputs have become."""
-    return node if all(done[i] is i for i in node.inputs) else with_inputs(node, tuple([done[i] for i in node.inputs]))
