@@ -14,7 +14,6 @@ from gradcli.check.slopes import EDGE, KINK, OK, SYMMETRIC, UNDEFINED, WRONG, Sl
 from gradcli.check.suspects import FirstNonFinite, Suspect, origin, suspects
 from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute, known_value, run
-from gradcli.engine.native.choice import get_engine
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.measuring import at_hand
@@ -211,8 +210,6 @@ class _Line:
     def __init__(
         self, outputs: Sequence[Node], leaves: Mapping[str, Node], frozen: Sequence[Node], rng: np.random.Generator
     ) -> None:
-        # A bad GRADCLI_ENGINE is refused here: beside the point a failure is one of the expression.
-        get_engine()
         self.weights, gradients = _derived(outputs, list(leaves.values()), rng)
         self.inputs = {name: leaf.params["data"] for name, leaf in leaves.items()}
         wanted = [g for g in gradients if g is not None]

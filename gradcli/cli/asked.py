@@ -138,8 +138,11 @@ class Asked:
 def settle(common: CommonOptions) -> None:
     """Set what all is computed with in this context, the values of inputs as well."""
     from gradcli.engine.execute.threads import get_num_threads, set_num_threads
+    from gradcli.engine.native.choice import get_engine
     from gradcli.evaluation import values
 
+    # A bad GRADCLI_ENGINE is refused here: at a point beside, in a record or on a line a failure is no error.
+    get_engine()
     set_num_threads(common.threads or get_num_threads())
     values.settle(common.dtype, common.seed)
 

@@ -11,7 +11,7 @@ import click
 
 from gradcli import __version__
 from gradcli.cli.command_kinds import HelpfulCommand
-from gradcli.cli.options import allow_import, tell_of_engine
+from gradcli.cli.options import CommonOptions, allow_import, tell_of_engine
 from gradcli.cli.plot import screen
 from gradcli.cli.printing import note, report, tell, write_text
 from gradcli.errors import GradcliError, WorkError, unable_to
@@ -43,17 +43,14 @@ _LONGEST_LINE = 64 << 20
 @allow_import
 @click.pass_context
 def repl_command(context: click.Context, allow_import: tuple[str, ...]) -> None:
-    from gradcli.engine.execute.threads import check_num_threads
-    from gradcli.engine.native.choice import get_engine
+    from gradcli.cli.asked import settle
     from gradcli.repl.session import Session
 
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
             raise WorkError(f"standard {name} is closed")
-    # Refused here, not at each line.
-    get_engine()
+    settle(CommonOptions())
     tell_of_engine()
-    check_num_threads()
     session = Session(screen)
     session.workspace.allowed = allow_import
     if sys.stdin.isatty() and sys.stdout.isatty():

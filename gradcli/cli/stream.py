@@ -137,7 +137,6 @@ def _stream(
     strict: bool,
 ) -> StreamSummary:
     """Load what all records share, and go through the records; `chosen` are the names of inputs and of results."""
-    from gradcli.engine.native.choice import get_engine
     from gradcli.evaluation.finite import told_of_several
     from gradcli.evaluation.request import check_wanted
     from gradcli.storage.opening import standard_input
@@ -148,8 +147,6 @@ def _stream(
 
     common = asked.common
     settle(common)
-    # A bad GRADCLI_ENGINE is refused here, not in each record.
-    get_engine()
     names, targets = chosen
     shared = [value.name for value in asked.values]
     names = choose_names(asked.script, shared, names)
