@@ -164,6 +164,12 @@ class Expressions:
         self.declarations[name] = f"declare {kind} {name}({pointers}, i32, <{self.lanes} x i1>, {kind})"
         return f"call {kind} {name}({pointers} {places}, i32 {dtype.itemsize}, {mask}, {kind} poison)"
 
+    def scattering(self, x: Vector, places: str, mask: str) -> str:
+        """The instruction that writes the elements of a vector to these addresses, in the lanes of a mask."""
+        pointers, name = f"<{self.lanes} x ptr>", f"@llvm.masked.scatter.{self.mangled(x.dtype)}.v{self.lanes}p0"
+        self.declarations[name] = f"declare void {name}({x.type}, {pointers}, i32, <{self.lanes} x i1>)"
+        return f"call void {name}({x.typed}, {pointers} {places}, i32 {x.dtype.itemsize}, {mask})"
+
     # Lane by lane.
 
     def select(self, mask: Vector, yes: Operand, no: Operand) -> Vector:

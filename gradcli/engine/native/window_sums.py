@@ -77,6 +77,10 @@ class _WindowFunction:
         self.v.declarations["@llvm.smin.i64"] = "declare i64 @llvm.smin.i64(i64, i64)"
         return self.number(f"call i64 @llvm.smin.i64(i64 {a}, i64 {b})")
 
+    def piece(self, start: str, stop: str) -> str:
+        """Where the piece of a long sum ends that begins here."""
+        return self.least(self.number(f"add i64 {start}, {_IN_A_PIECE}"), stop)
+
     def offset(self, k: str, step: int = 1, more: int = 0, table: str = "%terms") -> str:
         """What a list of places has for one of them."""
         at = address(self.v, table, self.number(f"add i64 {self.number(f'mul i64 {k}, {step}')}, {more}"), "i64")
@@ -122,7 +126,7 @@ def sums(dtype: np.dtype, rows: int, vectors: int, apart: int) -> str:
                 lines = [lead_address(v, results, "%line", k) for k in range(rows)]
                 with loop_to(v, "0", "%count", _IN_A_PIECE) as some:
                     f.clear(tile)
-                    with loop_to(v, some, f.least(f.number(f"add i64 {some}, {_IN_A_PIECE}"), "%count"), 1) as k:
+                    with loop_to(v, some, f.piece(some, "%count"), 1) as k:
                         part = address(v, windows, f.offset(k, 2))
                         found = [v.load(address(v, part, 64 * j), dtype) for j in range(vectors)]
                         by = f.offset(k, 2, 1)
@@ -160,23 +164,26 @@ def products(dtype: np.dtype, rows: int) -> str:
     tile = f.variables(rows, places)
     with loop_to(v, "0", "%groups", 1) as group:
         x, g, out = (lead_address(v, f"%{a}", f"%{a}_group", group) for a in ("x", "g", "out"))
-        with loop_to(v, "0", "%rows", rows) as row:
+        with (
+            loop_to(v, "0", "%vectors", _IN_A_PIECE) as start,
+            loop_to(v, "0", "%rows", rows) as row,
+            loop_to(v, "0", "%count", places) as place,
+        ):
             here, there = lead_address(v, g, "%row", row), lead_address(v, out, "%line", row)
             lines = [lead_address(v, here, "%row", k) for k in range(rows)]
-            with loop_to(v, "0", "%count", places) as place:
-                windows = [address(v, x, f.offset(place, 1, k)) for k in range(places)]
-                target = address(v, there, place, "double")
-                f.clear(tile)
-                with loop_to(v, "0", "%vectors", 1) as at:
-                    by = f.number(f"mul i64 {at}, 64")
-                    found = [v.load(address(v, base, by), dtype) for base in windows]
-                    for base, names in zip(lines, tile, strict=True):
-                        factor = v.load(address(v, base, by), dtype)
-                        for name, vector in zip(names, found, strict=True):
-                            v.store(v.fma(factor, vector, v.load(name, dtype)), name)
-                total = _across(v, [v.load(name, dtype) for line in tile for name in line])
-                for k in range(rows):
-                    _add_row(v, total, k * places, places, lead_address(v, target, "%line", k))
+            windows = [address(v, x, f.offset(place, 1, k)) for k in range(places)]
+            target = address(v, there, place, "double")
+            f.clear(tile)
+            with loop_to(v, start, f.piece(start, "%vectors"), 1) as at:
+                by = f.number(f"mul i64 {at}, 64")
+                found = [v.load(address(v, base, by), dtype) for base in windows]
+                for base, names in zip(lines, tile, strict=True):
+                    factor = v.load(address(v, base, by), dtype)
+                    for name, vector in zip(names, found, strict=True):
+                        v.store(v.fma(factor, vector, v.load(name, dtype)), name)
+            total = _across(v, [v.load(name, dtype) for line in tile for name in line])
+            for k in range(rows):
+                _add_row(v, total, k * places, places, lead_address(v, target, "%line", k))
     return f.module()
 
 
@@ -199,7 +206,7 @@ def outer_products(dtype: np.dtype, vectors: int) -> str:
             here, target = lead_address(v, "%turned", str(size), row), lead_address(v, out, "%line", row)
             windows = [address(v, x, f.offset(place, 1, k)) for k in range(PLACES)]
             f.clear(tile)
-            with loop_to(v, start, f.least(f.number(f"add i64 {start}, {_IN_A_PIECE}"), count), 1) as at:
+            with loop_to(v, start, f.piece(start, count), 1) as at:
                 line = lead_address(v, here, column, at)
                 found = [v.load(address(v, line, 64 * j), dtype) for j in range(vectors)]
                 by = f.number(f"mul i64 {at}, {size}")
@@ -306,20 +313,12 @@ def _one_by_one(f: _WindowFunction, source: tuple[str, str], target: tuple[str, 
     lanes = v.value(f"<{', '.join(f'i64 {k}' for k in range(v.lanes))}>", INT64)
     with loop_to(v, start, "%width", v.lanes) as at:
         every = lanes < v.spread(f.number(f"sub i64 %width, {at}"), INT64)
-        here, there = (lead_address(v, base, step, at) for base, step in (source, target))
-        steps = [v.spread(step, INT64) if step[0] == "%" else int(step) for _, step in (source, target)]
-        _scatter(v, _gather(v, here, lanes * steps[0], every, f.dtype), there, lanes * steps[1], every)
+        here, there = (_addresses(v, lead_address(v, base, step, at), lanes, step) for base, step in (source, target))
+        x = v.assign(v.gathering(here, every.typed, f.dtype), f.dtype)
+        v.lines.append(f"  {v.scattering(x, there, every.typed)}")
 
 
-def _gather(v: VectorBuilder, base: str, offsets: Vector, mask: Vector, dtype: np.dtype) -> Vector:
-    """The elements so many bytes behind an address."""
-    places = v.assign(f"getelementptr i8, ptr {base}, {offsets.typed}", INT64).name
-    return v.assign(v.gathering(places, mask.typed, dtype), dtype)
-
-
-def _scatter(v: VectorBuilder, x: Vector, base: str, offsets: Vector, mask: Vector) -> None:
-    """Write elements so many bytes behind an address."""
-    pointers, name = f"<{v.lanes} x ptr>", f"@llvm.masked.scatter.{v.mangled(x.dtype)}.v{v.lanes}p0"
-    v.declarations[name] = f"declare void {name}({x.type}, {pointers}, i32, <{v.lanes} x i1>)"
-    places = v.assign(f"getelementptr i8, ptr {base}, {offsets.typed}", INT64).name
-    v.lines.append(f"  call void {name}({x.typed}, {pointers} {places}, i32 {x.dtype.itemsize}, {mask.typed})")
+def _addresses(v: VectorBuilder, base: str, lanes: Vector, step: str) -> str:
+    """Addresses from one on, so many bytes apart, of which the number or its name is given."""
+    offsets = lanes * (v.spread(step, INT64) if step[0] == "%" else int(step))
+    return v.assign(f"getelementptr i8, ptr {base}, {offsets.typed}", INT64).name
