@@ -4,6 +4,7 @@ memory is."""
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -18,6 +19,10 @@ from gradcli.engine.native.processor import MachineCode, Processor, object_code
 from gradcli.engine.plan.passes import Pass, Step, Sum, has_native_kernel
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program, Sizes
+from gradcli.engine.plan_report import native_code
+from gradcli.evaluation.request import prepare
+from gradcli.evaluation.values import InputSpec
+from gradcli.language.parse import parse
 from gradcli.ops.kernels import windows
 from gradcli.ops.kernels.windows import Meeting, out_lengths
 from tests.arm_processor import ArmCode
@@ -31,7 +36,7 @@ SIZES = Sizes(small=0, little=0, block_bytes=1 << 15, least=1, elements=1)
 NAMES = {"_convolution", "_convolution_back", "_convolution_kernel"}
 #: Input, kernel, and how they meet: one to three dimensions, few channels and many, rows that fill no vector and no
 #: tile, unequal padding, more steps than places and fewer, single channels, images of many pieces and pieces of many
-#: images, a line that is cut.
+#: images, a line that is cut, and windows that reach no element.
 CASES: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((5, 64, 14, 14), (64, 64, 3, 3), {}),
     ((3, 3, 28, 29), (5, 3, 3, 2), {"padding": ((1, 1), (2, 0))}),
@@ -46,6 +51,7 @@ CASES: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 2, 3, 200_000), (4, 2, 1, 3), {}),
     ((4, 6, 9, 9), (6, 1, 1, 1), {"groups": 6, "stride": (3, 3)}),
     ((4, 70, 9, 9), (1, 70, 2, 2), {"dilation": (4, 4)}),
+    ((2, 4, 1, 1, 1), (4, 4, 2, 2, 2), {"padding": ((2, 0), (2, 0), (500, 0)), "stride": (3, 3, 3)}),
 ]
 
 
@@ -89,6 +95,16 @@ def test_the_three_sums_are_those_of_numpy(case: tuple[Any, Any, dict[str, Any]]
     assert close(out, windows.convolved(wide[0], wide[2], form))
     assert close(back, windows.convolved_back(wide[1], wide[2], shape[2:], form))
     assert close(found.astype(dtype), windows.kernel_gradient(wide[0], wide[1], weight[2:], form))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4, 24])
+def test_long_sums_are_added_up_in_double_precision(rows: int) -> None:
+    """The sum of 512 such products is a number in single precision, that of a thousand is none."""
+    x, g = np.full((7, 1, 130, 128), 1 + 2**-14, np.float32), np.zeros((7, rows, 128, 126), np.float32)
+    # In one lane: lines are eight vectors long.
+    g[..., ::16] = 1
+    found = convolutions.kernel_gradient(x, g, (3, 3), meeting(x.shape, {}))
+    assert (found == g[:, :1].sum() * (1 + 2**-14)).all()
 
 
 def kernels_of(program: Program) -> list[str]:
@@ -187,6 +203,15 @@ def test_memory_is_counted_that_is_taken(
         assert max(taken) < 3 << 20
 
 
+@pytest.mark.parametrize(("expression", "functions"), [("conv2d(x, w)", 1), ("sum(conv2d(x, w, stride=2)**2)", 4)])
+def test_the_code_of_all_sums_is_shown(expression: str, functions: int) -> None:
+    inputs = {"x": np.ones((23, 16, 14, 14)), "w": np.ones((24, 16, 3, 3))}
+    ENGINE.set("native")
+    program = plan(with_gradients(expression, inputs)[: 3 if functions > 1 else 1], sizes=SIZES)
+    code = native_code(program)
+    assert len(code) == len(set(code)) == functions and all("define" in text for text in code)
+
+
 def test_blocks_have_room_for_planes() -> None:
     inputs = {"x": np.ones((23, 16, 14, 14)), "w": np.ones((24, 16, 3, 3))}
     program = plan(with_gradients("sum(conv2d(x, w)**2)", inputs), sizes=SIZES)
@@ -210,13 +235,36 @@ def test_blocks_have_room_for_planes() -> None:
         ((4, 64, 32, 32), (64, 64, 8, 8), {"stride": (8, 8)}),
         # There is little to add up.
         ((1, 3, 90, 90), (64, 3, 3, 3), {}),
+        # Each piece of an image would be mostly what its neighbours have as well: all lines between those of a window,
+        ((1, 512, 65, 65), (64, 512, 3, 3), {"padding": ((24, 24), (24, 24)), "dilation": (24, 24)}),
+        # and as many windows as are asked for would be computed between two lines.
+        ((2, 512, 8000), (512, 512, 2), {"dilation": (1024,)}),
+        # So many offsets would be listed.
+        ((2, 4096, 30, 30), (1, 4096, 9, 9), {}),
     ],
 )
 def test_numpy_keeps_what_it_does_as_fast(x: tuple[int, ...], w: tuple[int, ...], more: dict[str, Any]) -> None:
     form = meeting(x, more)
     job = convolutions.forward_job(x, w, (x[0], w[0], *out_lengths(x[2:], w[2:], form)), form)
-    assert not native_kernels.pays(job, gradient=False)
-    assert not native_kernels.pays(job, gradient=True)
+    assert not native_kernels.pays(job, np.dtype(np.float32), gradient=False)
+    assert not native_kernels.pays(job, np.dtype(np.float32), gradient=True)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "kernel", "stride"), [((900, 900), (3, 3), 300), ((600, 600), (300, 300), 1), ((9, 9), (3, 3), 10**9)]
+)
+def test_what_numpy_keeps_is_told_before_anything_is_listed(
+    lengths: tuple[int, int], kernel: tuple[int, int], stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Phases are as many as steps are long, and a kernel has as many places as an image may have."""
+    inputs = {"x": InputSpec("x", (8, 8, *lengths), np.dtype(np.float32), True)}
+    inputs["w"] = InputSpec("w", (8, 8, *kernel), np.dtype(np.float32), True)
+    request = prepare(parse(f"sum(conv2d(x, w, stride={stride})**2)"), tuple(inputs.values()))
+    monkeypatch.setattr(native_kernels, "back_job", None)
+    if math.prod(kernel) > 9:
+        monkeypatch.setattr(native_kernels, "forward_job", None)
+    ENGINE.set("native")
+    assert "_convolution_back" not in kernels_of(plan(request.roots, sizes=SIZES))
 
 
 @pytest.mark.parametrize("code", [*(partial(CodeElsewhere, processor=one) for one in other_processors()), ArmCode])

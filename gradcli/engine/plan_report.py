@@ -263,10 +263,12 @@ def native_code(program: Program) -> list[str]:
     """The modules of native operations and passes, in order, or those of a small program."""
     if parts := native_parts(program):
         return [part.text for part in parts]
+    from gradcli.engine.native.native_kernels import window_code
+
     found = []
     for stage in program.stages:
         lines = [chosen_lines(program, step) for step in stage.whole]
         found += [added.text for added in lines if added is not None]
-        passes = [chosen(program, one) for one in stage.passes]
-        found += [step.text for one in passes for step in one.steps if isinstance(step, NativeStep)]
+        for one in [chosen(program, one) for one in stage.passes]:
+            found += [step.text for step in one.steps if isinstance(step, NativeStep)] + window_code(one)
     return found

@@ -25,6 +25,7 @@ from gradcli.engine.native.window_planes import (
     Shape,
     call,
     copy_lines,
+    first_grid,
     lines_of,
     matching,
 )
@@ -83,11 +84,22 @@ class WindowJob:
         channels, rows = self.groups * self.channels, self.groups * self.rows
         return pieces_of(self.planes, self.space, images, self.lengths, channels, rows, dtype.itemsize)
 
+    def first_grid(self, dtype: np.dtype) -> PlaneGrid:
+        """What is laid out at once of an image."""
+        channels, rows = self.groups * self.channels, self.groups * self.rows
+        return first_grid(self.planes, self.lengths, channels, rows, dtype.itemsize)
+
     def memory(self, images: int, dtype: np.dtype) -> tuple[int, int]:
         """Bytes of planes, and of a few rows of results that are computed of them."""
         some = self.pieces(images, dtype)
         made = max(piece.grid.results for piece in some) + MOST_VECTORS * lanes_of(dtype)
         return max(piece.bytes(dtype) for piece in some), made * _MOST_ROWS * dtype.itemsize
+
+    def code(self, images: int, dtype: np.dtype) -> list[str]:
+        """The modules of the functions that do it."""
+        neighbours = int(self.steps[-1] == 1)
+        tiles = [_task(self, p, phase, dtype).tile for p in self.pieces(images, dtype) for phase in self.phases]
+        return [sums(dtype, *tile, neighbours) for tile in dict.fromkeys(tiles)]
 
     @property
     def table(self) -> int:
@@ -137,9 +149,12 @@ def _back(space: Shape, weight: Shape, lengths: Shape, form: Meeting) -> WindowJ
         (1,) * len(kernel), ((0,),) * len(kernel), tuple([r - q for r, q in zip(reach, first, strict=True)]), reach
     )
     places = _places(kernel, form)
+    numbers_of: dict[Shape, list[int]] = {}
+    for k, place in enumerate(places):
+        numbers_of.setdefault(tuple([a % s for a, s in zip(place, steps, strict=True)]), []).append(k)
     phases = []
     for phase in product(*map(range, steps)):
-        own = [k for k, p in enumerate(places) if all(a % s == b for a, s, b in zip(p, steps, phase, strict=True))]
+        own = numbers_of.get(phase, [])
         at = [tuple([r - a // s for r, a, s in zip(reach, places[k], steps, strict=True)]) for k in own]
         shift = [s * q + b - before for s, q, b, (before, _) in zip(steps, first, phase, form.padding, strict=True)]
         phases.append(WindowPhase(tuple(at), tuple(own), tuple(shift)))

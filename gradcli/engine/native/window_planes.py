@@ -147,6 +147,12 @@ def pieces(
     return tuple(found)
 
 
+def first_grid(planes: Planes, lengths: Shape, channels: int, rows: int, size: int) -> PlaneGrid:
+    """The grid of the first piece of an image, about as large as those of all others."""
+    _, where = next(_ranges(planes, 1, lengths, channels, rows, size))
+    return PlaneGrid(planes, tuple([stop - start for start, stop in where]), 1)
+
+
 def _parts(
     planes: Planes, space: Shape, of: tuple[int, int], where: tuple[tuple[int, int], ...], channels: int
 ) -> Iterator[PlanePart]:
@@ -162,7 +168,8 @@ def _parts(
         first = k * plane + sum(into.start * step for (into, _), step in zip(both, steps, strict=True))
         shape = (images, channels, *(into.stop - into.start for into, _ in both))
         strides = counts[1] * within, len(every) * plane, *steps
-        yield PlanePart(first, shape, strides, (slice(*of), slice(None), *(own for _, own in both)))
+        if math.prod(shape):
+            yield PlanePart(first, shape, strides, (slice(*of), slice(None), *(own for _, own in both)))
 
 
 def matching(step: int, shift: int, count: int, length: int) -> tuple[slice, slice]:
