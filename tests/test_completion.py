@@ -186,6 +186,27 @@ def test_tab_in_a_real_shell(shell: Shell) -> None:
     assert shell.complete("gradcli eval 'x' y=nothing").rstrip() == "gradcli eval 'x' y=nothing"
 
 
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [("gradcli eva", 0), ("gradcli eval 'softp", 0), ("gradcli eval x x=@fol", 0), ("gradcli zzz", 1)],
+)
+def test_zsh_is_told_whether_there_is_something(typed: str, code: int, tmp_path: Path) -> None:
+    """It beeps, and tries its other completers, where it is told of nothing."""
+    (tmp_path / "folder").mkdir()
+    *words, last = typed.split(" ")
+    script = f"""
+compdef() {{ }}
+compadd() {{ }}
+eval "$(gradcli completion zsh)"
+words=({shlex.join([*words, last])}) CURRENT={len(words) + 1} PREFIX={shlex.quote(last)}
+_gradcli
+"""
+    env = terminal.environment(tmp_path / "commands")
+    done = subprocess.run(["zsh", "-f", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 # What is said to the shell -------------------------------------------------------------------------------------------
 
 

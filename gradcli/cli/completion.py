@@ -39,6 +39,8 @@ ZSH = """\
 
 _gradcli() {
     local line word
+    # Where it is not 0, zsh beeps and tries its other completers.
+    local found=1
     local -a closed closed_told open open_told
     while IFS= read -r line; do
         word="${line%%$'\\t'*}"
@@ -51,8 +53,9 @@ _gradcli() {
         fi
     done < <(COMP_LINE="${(j: :)words[1,CURRENT-1]} $QIPREFIX$PREFIX" _GRADCLI_COMPLETE=zsh_complete \\
         ${(Q)words[1]} 2>/dev/null)
-    (( $#closed )) && compadd -d closed_told -- "${closed[@]}"
-    (( $#open )) && compadd -S '' -d open_told -- "${open[@]}"
+    (( $#closed )) && compadd -d closed_told -- "${closed[@]}" && found=0
+    (( $#open )) && compadd -S '' -d open_told -- "${open[@]}" && found=0
+    return found
 }
 
 if [[ "$zsh_eval_context[-1]" == loadautofunc ]]; then
