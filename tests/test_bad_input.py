@@ -466,6 +466,20 @@ def test_the_version_needs_standard_output() -> None:
     assert shell("$G -V >&-") == (1, "", "gradcli: standard output is closed\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("fit 'y = a*x' 'y=[1,2]' 'x=[0,1]' --params a=1 --sigma x", "sigma holds 1 number that is not above 0"),
+        ("stream a+b --format csv", "the row has 1 cell for 2 inputs: a, b"),
+        ("eval 'interpolate(x, [1, 2])' 'x=ones(1,1,3)'", "size needs one number, got 2"),
+        ("eval 'adaptive_avg_pool1d(x, [1, 2])' 'x=ones(1,1,3)'", "output_size needs 1 number, got 2"),
+        ("eval 'interpolate(x, scale_factor=[1, 2])' 'x=ones(1,1,3)'", "scale_factor needs 1 number, got 2"),
+    ],
+)
+def test_one_is_not_several(words: str, told: str) -> None:
+    assert told in shell(f"echo 1 | $G {words}").err
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk() -> None:
     report = "gradcli: cannot write standard output: No space left on device\n"

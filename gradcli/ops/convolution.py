@@ -36,7 +36,8 @@ def per_dimension(value: Any, name: str, count: int, least: int = 0) -> Shape:
     values = list(value) if isinstance(value, list | tuple) else [value]
     numbers = [as_int(v, name) for v in values]
     if len(numbers) not in (1, count):
-        raise GradcliError(f"{name} needs one number or {count}, got {len(numbers)}", argument=name)
+        wanted = "one number" if count == 1 else f"one number or {count}"
+        raise GradcliError(f"{name} needs {wanted}, got {len(numbers)}", argument=name)
     if min(numbers) < least:
         raise GradcliError(f"{name} must be at least {least}, got {min(numbers)}", argument=name)
     return tuple(numbers * (count if len(numbers) == 1 else 1))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError, SizeError
+from gradcli.errors import GradcliError, SizeError, counted
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.node import Node, make
@@ -187,7 +187,8 @@ def wanted_lengths(output_size: Any, lengths: Shape) -> Shape:
     if len(values) == 1:
         values *= len(lengths)
     if len(values) != len(lengths):
-        raise GradcliError(f"output_size needs {len(lengths)} numbers, got {len(values)}", argument="output_size")
+        numbers = counted(len(lengths), "number")
+        raise GradcliError(f"output_size needs {numbers}, got {len(values)}", argument="output_size")
     found = tuple(n if v is None else as_int(v, "output_size") for n, v in zip(lengths, values, strict=True))
     if min(found) < 0:
         raise GradcliError(f"output_size cannot be negative, got {found}", argument="output_size")
@@ -285,7 +286,8 @@ def _target(
     values = list(scale_factor) if isinstance(scale_factor, list | tuple) else [scale_factor] * count
     factors = [as_number(v, "scale_factor") for v in values]
     if len(factors) != count:
-        raise GradcliError(f"scale_factor needs {count} numbers, got {len(factors)}", argument="scale_factor")
+        numbers = counted(count, "number")
+        raise GradcliError(f"scale_factor needs {numbers}, got {len(factors)}", argument="scale_factor")
     if not all(0 < f < math.inf for f in factors):
         raise GradcliError("scale_factor must be positive", argument="scale_factor")
     lengths = tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True))

@@ -142,7 +142,7 @@ class Problem:
         _refuse_missing({"sigma": array})
         found = array.astype(np.float64)
         if (wrong := int(np.count_nonzero(found <= 0))) > 0:
-            told = "is" if array.size == 1 else f"holds {wrong:,} numbers that are"
+            told = "is" if array.size == 1 else f"holds {counted(wrong, 'number')} that {'is' if wrong == 1 else 'are'}"
             raise GradcliError(f"sigma {told} not above 0: an uncertainty is positive")
         if (found < _LEAST).any():
             raise GradcliError(f"sigma is too small, {found.min():g}, to divide by")

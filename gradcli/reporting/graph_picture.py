@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from gradcli.drawing.drawing import short_form
+from gradcli.errors import counted
 from gradcli.reporting.layered_layout import Point, layered
 from gradcli.reporting.markup import Markup, element
 from gradcli.walkthrough.step_types import ForwardStep, Told
@@ -45,7 +46,7 @@ def graph_picture(told: Told, bad: Collection[str]) -> Markup:
         width=width,
         height=height,
         role="group",
-        aria_label=f"Graph of {len(boxes)} steps; each leads to where it is told",
+        aria_label=f"Graph of {counted(len(boxes), 'step')}; each leads to where it is told",
         class_="graph",
     )
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gradcli.errors import GradcliError, did_you_mean
+from gradcli.errors import GradcliError, counted, did_you_mean
 from gradcli.machine.limits import tell
 from gradcli.storage.formats.cells import is_missing, is_number
 from gradcli.storage.formats.delimited import delimiter_of
@@ -105,7 +105,8 @@ def _unnamed(row: list[str], names: list[str]) -> dict[str, Any]:
     if len(names) == 1:
         return {names[0]: [_input(cell) for cell in row]}
     hint = "without a header, a row has a cell for each input, in the order of --name"
-    raise GradcliError(f"the row has {len(row)} cells for {len(names)} inputs: {', '.join(names)}", hint=hint)
+    cells = f"{counted(len(row), 'cell')} for {counted(len(names), 'input')}"
+    raise GradcliError(f"the row has {cells}: {', '.join(names)}", hint=hint)
 
 
 def _input(cell: str) -> Any:
