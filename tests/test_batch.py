@@ -590,6 +590,16 @@ for asked in ("p/open/*.npy", sys.argv[1]):
     ], done
 
 
+def test_a_wrong_number_of_threads_is_refused_before_the_first_item() -> None:
+    make("data", 2)
+    words = ("batch", "sum(x)", "x=data/", "-o", "out", "--on-error", "skip")
+    told = "gradcli: GRADCLI_THREADS must be an integer from 1 to 1024, got 'many'\n"
+    assert process(*words, GRADCLI_THREADS="many") == (2, "", told)
+    assert process(*words, "--dry-run", GRADCLI_THREADS="many") == (2, "", told)
+    assert not os.path.exists("out")
+    assert process(*words, "--jobs", "2", GRADCLI_THREADS="many").code == 0
+
+
 def test_items_done_again_by_the_same_worker() -> None:
     # As on a cluster that lost what came of them, while their files wait for their names.
     make("data", 2)

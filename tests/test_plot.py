@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from gradcli.plotting.curves import Curve, Curves
 from gradcli.plotting.scale import labels, limits, rounded, ticks
 from gradcli.plotting.terminal import Screen, plot_text
-from tests.command import call, environment, leftovers, process
+from tests.command import COMMAND, call, environment, leftovers, process
 from tests.talking import talk
 
 TANH = ("plot", "tanh(x)", "x=linspace(-3,3,400)")
@@ -417,6 +418,39 @@ def test_places_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, *TANH, "-o", "no/a.svg")
     assert done.code == 1 and done.err.startswith("gradcli: cannot write no/a.svg: ")
     assert leftovers() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MPLBACKEND", "Qt4Agg"),
+        ("MPLBACKEND", "module://nowhere"),
+        ("MPLCONFIGDIR", "/dev/null"),
+        ("MATPLOTLIBRC", "rc"),
+    ],
+)
+def test_what_is_set_for_matplotlib_is_of_no_account(name: str, value: str) -> None:
+    """The same bytes, and not a word of matplotlib's, whatever its variables and files say."""
+    Path("rc").write_text("nonsense: 3\nbackend: Qt4Agg\nlines.linewidth: abc\naxes.facecolor: black\n")
+    for file, variables in (("plain.svg", {}), ("set.svg", {name: value})):
+        # A process of its own, which loads matplotlib.
+        command = [*COMMAND, *TANH, "-o", file]
+        done = subprocess.run(command, env=environment(**variables), capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert Path("set.svg").read_bytes() == Path("plain.svg").read_bytes()
+
+
+def test_no_folder_for_matplotlib(tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    (absent / "matplotlib.py").write_text("raise OSError('Matplotlib requires access to a writable cache directory')\n")
+    path = os.pathsep.join([str(absent), environment()["PYTHONPATH"]])
+    assert process(*TANH, "-o", "a.svg", PYTHONPATH=path) == (
+        1,
+        "",
+        "gradcli: matplotlib fails: Matplotlib requires access to a writable cache directory\n"
+        "hint: MPLCONFIGDIR names a folder that it may write to\n",
+    )
 
 
 def test_without_matplotlib(tmp_path: Path) -> None:

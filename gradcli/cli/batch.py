@@ -96,9 +96,14 @@ def batch_command(
     from gradcli.batch.items import find_items
     from gradcli.batch.job import Job, Saved
     from gradcli.batch.runner import Batch
+    from gradcli.engine.execute.threads import check_num_threads, set_num_threads
     from gradcli.engine.native.choice import engine_in_use
     from gradcli.machine.limits import MEMORY_LIMIT, MISSING_AS_NAN, TIME_LIMIT
 
+    # A bad GRADCLI_THREADS is refused here, not in each item; where the option is given, nobody asks for it.
+    if common.threads is not None:
+        set_num_threads(common.threads)
+    check_num_threads()
     names = tuple(name for name, _ in split_inputs(words))
     saved = Saved.parse(save.strip(), names)
     wanted = _differentiated(common, saved, accumulate, list(shared))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gradcli.errors import WorkError
@@ -36,52 +40,79 @@ def title_of(source: str) -> str:
     return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"
 
 
+@contextmanager
+def _on_its_own() -> Iterator[None]:
+    """Within this block matplotlib asks for no backend, and says nothing of its files, fonts and folders."""
+    logger = logging.getLogger("matplotlib")
+    level, backend = logger.level, os.environ.pop("MPLBACKEND", None)
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+
+
 def require(form: str) -> None:
     """Refuse a picture where nothing can draw it."""
     try:
-        from matplotlib import figure as _  # noqa: F401
+        with _on_its_own():
+            from matplotlib import figure as _  # noqa: F401
     except ImportError:
         hint = 'pip install "gradcli[plot]"; without a file the plot is shown in the terminal'
         raise WorkError(f"a plot as {form} needs matplotlib, which is not installed", hint=hint) from None
+    except OSError as error:
+        # It keeps what it knows of fonts, if need be in a temporary folder.
+        raise WorkError(f"matplotlib fails: {error}", hint="MPLCONFIGDIR names a folder that it may write to") from None
 
 
 def figure(found: Curves, title: str, form: str) -> bytes:
     """The curves one above the other as "svg" or "png"; the same bytes for the same curves."""
     require(form)
-    from matplotlib import colormaps, rc_context
+    from matplotlib import rc_context, rcdefaults, rcParams
+
+    with _on_its_own(), rc_context():
+        # Whatever a matplotlibrc says, be it in the current folder.
+        rcdefaults()
+        rcParams.update(_STYLE)
+        return _drawn(found, title, form)
+
+
+def _drawn(found: Curves, title: str, form: str) -> bytes:
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     count = len(found.curves)
-    with rc_context(_STYLE):
-        sheet = Figure(figsize=(_WIDTH, _HEIGHT * count + 0.4), layout="constrained")
-        frames = sheet.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
-        for k, (frame, curve) in enumerate(zip(frames, found.curves, strict=True)):
-            low, high = limits(curve.heights())
-            shown = curve.y.copy()
-            # A line across a pole would be a lie; a little beyond the frame is enough to leave it.
-            shown[(shown < low - (high / 2 - low / 2)) | (shown > high + (high / 2 - low / 2))] = float("nan")
-            if found.members:
-                # Neighbours of a family differ by as much as its ends allow.
-                shades = colormaps["viridis"].resampled(len(found.members) + 1)
-                for i, (member, line) in enumerate(zip(found.members, shown, strict=True)):
-                    frame.plot(found.x, line, color=shades(i), linewidth=1.8, label=member)
-            else:
-                frame.plot(found.x, shown, color=_COLORS[k % len(_COLORS)], linewidth=1.8)
-            _beside(frame, found, curve, _COLORS[k % len(_COLORS)])
-            frame.set_ylim(low - (high - low) * 0.05, high + (high - low) * 0.05)
-            frame.set_ylabel(curve.title)
-            frame.grid(color=_GRID, linewidth=0.8)
-            frame.spines[["top", "right"]].set_visible(False)
-            if low < 0 < high:
-                frame.axhline(0, color=_FAINT, linewidth=0.8)
-        frames[0].set_title(title, fontsize=11)
+    sheet = Figure(figsize=(_WIDTH, _HEIGHT * count + 0.4), layout="constrained")
+    frames = sheet.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+    for k, (frame, curve) in enumerate(zip(frames, found.curves, strict=True)):
+        low, high = limits(curve.heights())
+        shown = curve.y.copy()
+        # A line across a pole would be a lie; a little beyond the frame is enough to leave it.
+        shown[(shown < low - (high / 2 - low / 2)) | (shown > high + (high / 2 - low / 2))] = float("nan")
         if found.members:
-            frames[0].legend(fontsize=8)
-        frames[-1].set_xlabel(found.name)
-        sheet.align_ylabels()
-        target = io.BytesIO()
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        sheet.savefig(target, format=form, dpi=144, metadata=metadata)
+            # Neighbours of a family differ by as much as its ends allow.
+            shades = colormaps["viridis"].resampled(len(found.members) + 1)
+            for i, (member, line) in enumerate(zip(found.members, shown, strict=True)):
+                frame.plot(found.x, line, color=shades(i), linewidth=1.8, label=member)
+        else:
+            frame.plot(found.x, shown, color=_COLORS[k % len(_COLORS)], linewidth=1.8)
+        _beside(frame, found, curve, _COLORS[k % len(_COLORS)])
+        frame.set_ylim(low - (high - low) * 0.05, high + (high - low) * 0.05)
+        frame.set_ylabel(curve.title)
+        frame.grid(color=_GRID, linewidth=0.8)
+        frame.spines[["top", "right"]].set_visible(False)
+        if low < 0 < high:
+            frame.axhline(0, color=_FAINT, linewidth=0.8)
+    frames[0].set_title(title, fontsize=11)
+    if found.members:
+        frames[0].legend(fontsize=8)
+    frames[-1].set_xlabel(found.name)
+    sheet.align_ylabels()
+    target = io.BytesIO()
+    metadata = {"Date": None} if form == "svg" else {"Software": None}
+    sheet.savefig(target, format=form, dpi=144, metadata=metadata)
     return target.getvalue()
 
 
