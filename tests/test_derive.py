@@ -421,6 +421,16 @@ def test_inputs_with_names_that_mean_something_else_in_python(names: tuple[str, 
     assert np.allclose(defined[f"gradient_{second}"](a, b), 2 * p * b)
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int16", "uint8", "bool", "float16", "half", "long"])
+def test_dtypes_in_python(dtype: str) -> None:
+    code = process("derive", f"sum(x.to({dtype}).double()*x)", "x:1", "--format", "python").out
+    defined: dict[str, Any] = {}
+    exec(code, defined)
+    x = np.array([0.0, 1.25, 2.5])
+    found = gc.evaluate(f"sum(x.to({dtype}).double()*x)", {"x": x}).grads["x"].numpy()
+    assert np.allclose(defined["gradient"](x), found)
+
+
 def test_headings_and_notes_of_several_inputs() -> None:
     done = process("derive", "x*y", "x:1", "y:1", "--jacobian")
     assert done.out == "x.jacobian\ny\n\ny.jacobian\nx\n"

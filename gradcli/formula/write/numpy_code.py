@@ -8,6 +8,7 @@ from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.formula.write.forms import Form, Forms, Named, code_of, in_order
+from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS, Op
 from gradcli.language.kinds import NUMBER
 from gradcli.language.unparse import written
@@ -63,7 +64,10 @@ class _CodeWriter:
     def _one(self, form: Form, parts: list[Form], done: dict[Form, Form]) -> Form:
         f = self.forms
         if form.op == "name":
-            return f.name(self.names.get(form.arg) or _WORDS[form.arg], form.kind)
+            word = self.names.get(form.arg) or _WORDS.get(form.arg)
+            if word is None:
+                raise GradcliError(f"there is no NumPy code for {form.arg}", hint="--format text has the formula")
+            return f.name(word, form.kind)
         if form.op == "list" and form.kind != NUMBER:
             return f.call("np.array", [self._nested(form)], form.kind)
         if form.op == "method":
@@ -118,4 +122,5 @@ class _CodeWriter:
 
 
 _WORDS: dict[Any, str] = {word: word for word in ("None", "True", "False")}
-_WORDS |= {word: f"np.{word}" for word in ("inf", "nan", "pi", "e", "float16", "float32", "float64")}
+_WORDS |= {word: f"np.{word}" for word in ("inf", "nan", "pi", "e")}
+_WORDS |= {word: "np.bool_" if dtype.kind == "b" else f"np.{dtype.name}" for word, dtype in DTYPES.items()}
