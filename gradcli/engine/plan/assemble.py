@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gradcli.engine.plan.node_kinds import LEAF, WHOLE
 from gradcli.engine.plan.pass_builder import PassBuilder
 from gradcli.engine.plan.pass_nodes import PassNodes, passes
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step
 from gradcli.engine.plan.program import Program, Sizes, Stage, WholeStep
-from gradcli.engine.plan.schedule import LEAF, WHOLE, Schedule
+from gradcli.engine.plan.schedule import Schedule
 from gradcli.graph.node import RESULT, Node
 
 

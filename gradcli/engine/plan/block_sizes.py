@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from gradcli.engine.plan.node_kinds import BLOCK
 from gradcli.engine.plan.pass_nodes import PassNodes
 from gradcli.engine.plan.program import Sizes
-from gradcli.engine.plan.schedule import BLOCK, Schedule
+from gradcli.engine.plan.schedule import Schedule
 from gradcli.graph.native_forms import NativeAdded
 from gradcli.graph.node import Node
 from gradcli.ops.shape import permute

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gradcli.engine.plan.node_kinds import BLOCK, LEAF, REDUCE
 from gradcli.engine.plan.program import walked
-from gradcli.engine.plan.schedule import BLOCK, LEAF, REDUCE, Schedule
+from gradcli.engine.plan.schedule import Schedule
 from gradcli.graph.node import Node
 
 # Writing an intermediate result out and reading it again costs as much.

@@ -65,6 +65,7 @@ def _planned(
     # Imported here: small programs have no passes.
     from gradcli.engine.plan.assemble import assemble
     from gradcli.engine.plan.axes import choose_axes
+    from gradcli.engine.plan.compared import compared
     from gradcli.engine.plan.flatten import flatten
     from gradcli.engine.plan.merge import merge
     from gradcli.engine.plan.schedule import Schedule
@@ -82,6 +83,7 @@ def _planned(
     read = frozenset(node for node in order if originals.get(node, node) in files)
     axes = choose_axes(order, sizes.small)
     schedule = Schedule(order, axes, smaller, [smaller[k] for k in streamed], sizes.small, read)
+    schedule.keep(compared(schedule))
     program = assemble(schedule, smaller, shapes, originals, read, bool(files or streamed), sizes)
     if conditions:
         program.conditions = _placed(program, conditions, now)

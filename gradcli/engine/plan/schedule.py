@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from gradcli.engine.plan.node_kinds import BLOCK, LEAF, REDUCE, WHOLE
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 from gradcli.ops.shape import permute
-
-LEAF, BLOCK, REDUCE, WHOLE = range(4)
 
 # An operand so many times as large as a result is rather taken in block by block than kept.
 _MUCH = 4
@@ -65,6 +64,11 @@ class Schedule:
             axis, pairs = self.axis(node), zip(node.inputs, self.dims[node], strict=True)
             levels = [self._ready(child, axis, wanted) for child, wanted in pairs]
         self.level[node] = max(levels, default=0)
+
+    def keep(self, nodes: set[Node]) -> None:
+        """Have blocked values kept in memory."""
+        self.stored |= nodes
+        self.streamed -= nodes
 
     def in_order(self, nodes: Iterable[Node]) -> list[Node]:
         """Some of the nodes, inputs before users."""
