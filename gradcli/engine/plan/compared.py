@@ -20,10 +20,10 @@ def compared(schedule: Schedule) -> set[Node]:
         if schedule.kind[node] != BLOCK or node.dtype.kind != "b":
             continue
         floats = [child for child in node.inputs if child.dtype.kind == "f"]
-        for side in floats:
-            if side in ordered:
-                others = [child for child in floats if child is not side]
-                found.update(_reduced_to(schedule, others) & ordered & {*_in_blocks(schedule, side)})
+        for side in ordered.intersection(floats):
+            reduced = ordered & _reduced_to(schedule, [child for child in floats if child is not side])
+            # Most values are compared with constants.
+            found |= reduced and reduced.intersection(_in_blocks(schedule, side))
     return found
 
 
