@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from gradcli.engine.plan.node_kinds import BLOCK, REDUCE
 from gradcli.engine.plan.schedule import Schedule
-from gradcli.graph.node import Node
+from gradcli.graph.node import Node, toposort
 
 
 def compared(schedule: Schedule) -> set[Node]:
@@ -23,7 +21,8 @@ def compared(schedule: Schedule) -> set[Node]:
         for side in ordered.intersection(floats):
             reduced = ordered & _reduced_to(schedule, [child for child in floats if child is not side])
             # Most values are compared with constants.
-            found |= reduced and reduced.intersection(_in_blocks(schedule, side))
+            if reduced:
+                found |= reduced.intersection(toposort([side], stop=lambda node: schedule.kind[node] != BLOCK))
     return found
 
 
@@ -40,25 +39,9 @@ def _added_up(schedule: Schedule) -> set[Node]:
 
 def _reduced_to(schedule: Schedule, nodes: list[Node]) -> set[Node]:
     """What has been reduced, over all blocks, for these values."""
-    found: set[Node] = set()
-    seen, stack = set(nodes), list(nodes)
-    while stack:
-        node = stack.pop()
-        if schedule.kind[node] == REDUCE:
-            found.update(node.inputs)
-        # What is there before the first pass has ended needs nothing that was reduced.
-        later = [child for child in node.inputs if schedule.level[child] or schedule.kind[child] == REDUCE]
-        new = [child for child in later if child not in seen]
-        seen.update(new)
-        stack += new
-    return found
 
+    def needs_none(node: Node) -> bool:
+        return not schedule.level[node] and schedule.kind[node] != REDUCE
 
-def _in_blocks(schedule: Schedule, node: Node) -> Iterator[Node]:
-    """A blocked value, and those that it is computed of in the same blocks."""
-    seen, stack = {node}, [node]
-    while stack:
-        yield (node := stack.pop())
-        new = [child for child in node.inputs if schedule.kind[child] == BLOCK and child not in seen]
-        seen.update(new)
-        stack += new
+    reductions = [node for node in toposort(nodes, stop=needs_none) if schedule.kind[node] == REDUCE]
+    return {child for node in reductions for child in node.inputs}
