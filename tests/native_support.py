@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
+from gradcli.engine.native import lookups, processor, row_pieces, transpose
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.processor import MachineCode, Processor, host, object_code
 from gradcli.engine.native.vectors import Vector
@@ -25,7 +27,7 @@ def other_processors() -> list[Processor]:
         return [Processor("generic")]
     features = set(host().features.split(","))
     wanted = {AVX2: {"+avx2", "+fma"}, AVX512: {"+avx512vl", "+avx512dq", "+avx512bw"}}
-    return [BASELINE, *(processor for processor, needed in wanted.items() if needed <= features)]
+    return [BASELINE, *(one for one, needed in wanted.items() if needed <= features)]
 
 
 def module_text(body: Body, operands: Sequence[Any], lanes: int) -> tuple[str, np.dtype]:
@@ -85,3 +87,9 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     nan = np.isnan(a)
     bits = f"u{a.dtype.itemsize}"
     return bool(np.array_equal(nan, np.isnan(b)) and np.array_equal(a.view(bits)[~nan], b.view(bits)[~nan]))
+
+
+def with_registers(monkeypatch: pytest.MonkeyPatch, wide: bool) -> None:
+    """Code is laid out for registers of 64 bytes, or for shorter ones, whatever this processor has."""
+    for module in (lookups, processor, row_pieces, transpose):
+        monkeypatch.setattr(module, "has_wide_vectors", lambda: wide)

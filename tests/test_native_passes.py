@@ -19,7 +19,7 @@ import gradcli as gc
 from gradcli.cli.main import cli
 from gradcli.engine.execute import run as engine_run
 from gradcli.engine.execute.run import run
-from gradcli.engine.native import call, choice, fuse, lowering, processor, transpose
+from gradcli.engine.native import call, choice, fuse, lowering, processor
 from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.step import NativeStep
@@ -32,7 +32,7 @@ from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
 from gradcli.machine import own_cache
 from tests.command import call as invoked
-from tests.native_support import AVX2, AVX512
+from tests.native_support import AVX2, AVX512, with_registers
 from tests.test_engine_buffers import MATRICES, ONE, SHAPES, TINY, TWO
 
 pytestmark = pytest.mark.usefixtures("in_blocks")
@@ -118,14 +118,17 @@ def test_engines_agree(expression: str, shapes: dict[str, tuple[int, ...]], dtyp
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(np.abs(theirs).max()))
 
 
+@pytest.mark.parametrize("wide", [True, False], ids=["wide", "narrow"])
 @pytest.mark.parametrize("dtype", TYPES)
-def test_vectors_side_by_side(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_side_by_side(dtype: str, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many functions of single elements are called, for several vectors at a time: with the bits of one at a time, also
     of a number that is beyond the usual range in the last of these vectors."""
+    with_registers(monkeypatch, wide)
     inputs = data({"x": (ROWS,), "y": (ROWS,)}, dtype)
     inputs["x"][-1] = 1e30
     gc.set_engine("native")
-    call_of_sine = f"call <{'64 x float' if dtype == 'float32' else '32 x double'}> @sin_"
+    lanes = 4 * (64 if wide else 32) // np.dtype(dtype).itemsize
+    call_of_sine = f"call <{lanes} x {'float' if dtype == 'float32' else 'double'}> @sin_"
     assert any(call_of_sine in step.text for step in native_steps(planned(MANY_FUNCTIONS, inputs)[1]))
     found = results(MANY_FUNCTIONS, inputs, "native")
     monkeypatch.setattr(lowering, "_DEEP", 1000)
@@ -182,19 +185,22 @@ def test_the_same_bits_on_every_processor(
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("width", range(2, 17))
+@pytest.mark.parametrize("width", range(2, 26))
 def test_rows_in_registers(width: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are taken apart and put together in the same way whatever registers there are."""
     inputs = data({"X": (40_001, width)}, dtype)
     gc.set_engine("native")
     expected = inputs["X"] * np.arange(1, width + 1, dtype=dtype) + inputs["X"][:, ::-1]
-    for registers in (True, False):
-        monkeypatch.setattr(transpose, "has_wide_vectors", lambda registers=registers: registers)
+    for wide in (True, False):
+        with_registers(monkeypatch, wide)
         _kept.clear()
         text = f"X*{list(range(1, width + 1))} + flip(X, 1)"
         (step,) = native_steps(planned(text, inputs)[1])
-        lanes = (64 if width in (2, 4, 6, 8, 10, 12, 16) else 0) // inputs["X"].itemsize
-        assert (f"store <{lanes} x " in step.text) == (registers and lanes > 0)
+        whole, piece = 64 // inputs["X"].itemsize, 16 // inputs["X"].itemsize
+        if width in (2, 4, 6, 8, 10, 12, 16):
+            assert (f"store <{whole} x " in step.text) == wide
+        if width >= piece:
+            assert wide or f"load <{piece} x " in step.text
         np.testing.assert_array_equal(np.asarray(gc.evaluate(text, inputs, wrt=()).value), expected)
 
 
@@ -204,6 +210,8 @@ def test_rows_in_registers(width: int, dtype: str, monkeypatch: pytest.MonkeyPat
     [
         ("exp(x)*y", {"x": (ROWS,), "y": (ROWS,)}),
         ("exp(X*2)", {"X": (ROWS, 3)}),
+        ("exp(X*2)", {"X": (ROWS, 8)}),
+        ("X*exp(-sum(X, 1, keepdim=True))", {"X": (ROWS, 12)}),
         ("exp(X - mean(X, 1, keepdim=True))", {"X": (9001, 128)}),
         ("exp(X - mean(X, 1, keepdim=True))", {"X": (9001, 100)}),
         ("exp(X)*c", {"X": (3, 9001), "c": (3, 1)}),

@@ -11,6 +11,7 @@ import pytest
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.processor import MachineCode, missing, object_code
 from gradcli.engine.native.transpose import pack, unpack
+from tests.native_support import with_registers
 from tests.test_native_bounds import SMALL, modules
 from tests.test_native_passes import planned
 from tests.test_native_small import at_the_end_of_memory
@@ -18,10 +19,14 @@ from tests.test_native_small import at_the_end_of_memory
 pytestmark = pytest.mark.skipif(missing() is not None, reason="llvmlite is not installed")
 
 
-@pytest.mark.parametrize(("dtype", "lanes"), [("float32", 16), ("float64", 8), ("float64", 16), ("int8", 16)])
+@pytest.mark.parametrize(
+    ("dtype", "lanes"), [("float32", 16), ("float64", 8), ("float64", 16), ("int32", 32), ("int8", 16)]
+)
+@pytest.mark.parametrize("wide", [True, False], ids=["wide", "narrow"])
 @pytest.mark.parametrize("width", range(1, 36))
-def test_columns_in_reverse(width: int, dtype: str, lanes: int) -> None:
-    """Nothing beyond the last row is looked at, nor written."""
+def test_columns_in_reverse(width: int, wide: bool, dtype: str, lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing beyond the last row is looked at, nor written, whatever registers there are."""
+    with_registers(monkeypatch, wide)
     v = VectorBuilder(lanes, block="entry")
     unpack(v, "%to", "0", pack(v, "%from", "0", np.dtype(dtype), width)[::-1])
     text = "define void @turn(ptr %from, ptr %to) {\nentry:\n" + "\n".join(v.lines) + "\n  ret void\n}\n"

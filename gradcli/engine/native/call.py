@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.native.expressions import LINE, PAST
+from gradcli.engine.native.expressions import LINE, anywhere
 from gradcli.engine.native.loop_steps import Check
 from gradcli.engine.native.processor import MachineCode, compiler_version, host, object_code
 from gradcli.engine.native.states import count_of
@@ -101,7 +101,7 @@ class Bound:
                 self.moving.append((k, start, group.trail(slot) * array.itemsize))
                 if start % LINE == 0:
                     aligned_cuts.add(slot)
-        text = step.text if group.past <= aligned_cuts else step.text.replace(PAST, "align 1")
+        text = step.text if group.past <= aligned_cuts else anywhere(step.text)
         self.code, self.function = loaded(text)
         #: Bytes from the states of a block to those of the next one.
         self.stride = stride_of(step)

@@ -6,6 +6,7 @@ another one. So an element's bits depend on neither the processor nor the width 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,9 +15,11 @@ import numpy as np
 
 from gradcli.engine.native.vectors import Number, Operand, Vector, element_type, literal
 
-#: Bytes of a line of the cache, and how a store of whole ones passes it by.
+#: Bytes of a line of the cache.
 LINE = 64
-PAST = f"align {LINE}, !nontemporal !{{i32 1}}"
+#: How a store passes the cache by, and the line's alignment in front of it.
+_PAST = ", !nontemporal !{i32 1}"
+_ALIGNED_PAST = re.compile(r"align \d+" + re.escape(_PAST))
 #: Lanes that a detour takes at a time: its code is long, and seldom run.
 _FEW = 8
 
@@ -144,9 +147,7 @@ class Expressions:
         """With `past` the cache is passed by: for what nobody looks at soon, on whole lines of it."""
         if vector.dtype.kind == "b":
             vector = self.emit(f"zext {vector.typed} to <{self.lanes} x i8>", np.dtype(np.uint8))
-        self.lines.append(
-            f"  store {vector.typed}, ptr {pointer}, {PAST if past else f'align {vector.dtype.itemsize}'}"
-        )
+        self.lines.append(f"  store {vector.typed}, ptr {pointer}, {alignment(vector.dtype, self.lanes, past)}")
 
     def lookup(self, name: str, values: Sequence[float], index: Vector, dtype: np.dtype) -> Vector:
         """`values[index]`, each lane its own; the index must be inside whatever the other lanes hold."""
@@ -355,6 +356,16 @@ class Expressions:
         v.start("done")
         result = v.select(mask, v.load(f"%m{last}", usual.dtype), usual)
         return _definition(called, arguments, v.lines, result, "noinline cold")
+
+
+def alignment(dtype: np.dtype, count: int, past: bool = False) -> str:
+    """How a store of so many elements ends: they are anywhere, or `past` the cache on whole lines or parts of such."""
+    return f"align {min(LINE, count * dtype.itemsize)}{_PAST}" if past else f"align {dtype.itemsize}"
+
+
+def anywhere(text: str) -> str:
+    """The same code for arrays that begin anywhere: nothing passes the cache by."""
+    return _ALIGNED_PAST.sub("align 1", text)
 
 
 def _definition(name: str, arguments: list[Vector], lines: list[str], result: Vector, attributes: str) -> str:

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from gradcli.engine.native.expressions import LINE, Expressions
 from gradcli.engine.native.vectors import INT64, Vector
 
+#: Lines of the cache that are asked for one after the other in the code.
+_ASKED = 32
+
 
 @contextmanager
 def loop(v: Expressions, length: int | str, step: int) -> Iterator[str]:
@@ -127,8 +130,13 @@ def address(v: Expressions, base: str, by: str | int, kind: str = "i8") -> str:
 
 
 def ask(v: Expressions, place: str, size: int = 1) -> None:
-    """Ask for so many bytes from an address on, which may be anywhere, a line of the cache after the other."""
+    """Ask for so many bytes from an address on, which may be anywhere, a line of the cache after the other; for many
+    lines in a loop, and for some beyond."""
     v.declarations["@llvm.prefetch"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+    if size > _ASKED * LINE:
+        with loop(v, size, _ASKED * LINE) as at:
+            ask(v, address(v, place, at), _ASKED * LINE)
+        return
     for line in range(0, size, LINE):
         v.lines.append(f"  call void @llvm.prefetch.p0(ptr {address(v, place, line)}, i32 0, i32 3, i32 1)")
 

@@ -71,6 +71,11 @@ def has_wide_vectors() -> bool:
     return "+avx512f" in host().features.split(",")
 
 
+def register_bytes() -> int:
+    """How many bytes such a register holds: without AVX-512 half as many, or, on Arm, in two of them."""
+    return 64 if has_wide_vectors() else 32
+
+
 def vectors_for_results() -> int:
     """How many such vectors there is room for, beside what these are computed of."""
     return 24 if has_wide_vectors() else 6

@@ -9,7 +9,8 @@ import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.loops import address, ask, lead_address, loop, loop_to
-from gradcli.engine.native.transpose import first_load, first_store, shuffled
+from gradcli.engine.native.shuffles import in_pieces, shuffled
+from gradcli.engine.native.transpose import first_load, first_store
 from gradcli.engine.native.vectors import FLOAT64, Vector, element_type
 
 #: Vectors of a result at once, whose columns are neighbours.
@@ -246,19 +247,25 @@ class PanelProducts:
             there, inside, first = a.at(v, row), v.fresh(), v.fresh()
             v.lines.append(f"  {inside} = icmp ult i64 {row}, {whole}")
             v.lines.append(f"  {first} = select i1 {inside}, ptr {there}, ptr {spare}")
-            lines = [a._replace(base=first).at(v, k) for k in range(v.lanes)]
-            v.store(self._dots(a, b, lines), out.at(v, row))
+            here, target = a._replace(base=first), out.at(v, row)
+            if self.registers >= v.lanes:
+                v.store(self._joined(self._dots(here, b, v.lanes)), target)
+            else:
+                with loop(v, v.lanes, 1) as lane:
+                    (sums,) = self._dots(here._replace(base=here.at(v, lane)), b, 1)
+                    self._store_sum(sums, address(v, target, lane, element_type(a.dtype)))
 
-    def _dots(self, a: PanelRows, b: PanelRows, lines: list[str]) -> Vector:
-        """The products of rows, at these addresses, with a vector: one a lane."""
+    def _dots(self, a: PanelRows, b: PanelRows, count: int) -> list[Vector]:
+        """The products of so many rows with a vector: the sum of all lanes of each."""
         v = self.v
-        tile = self._tile(v.lanes, 1, a.dtype)
+        tile = self._tile(count, 1, a.dtype)
+        lines = [a._replace(base=a.at(v, k)) for k in range(count)]
         whole = a.width // v.lanes * v.lanes
 
         def add(begin: str | int, valid: int) -> None:
             factor = b.load(v, 0, begin, valid)
             for (name,), line in zip(tile.names, lines, strict=True):
-                part = first_load(v, a._replace(base=line).at(v, 0, begin), a.dtype, valid, "zeroinitializer")
+                part = first_load(v, line.at(v, 0, begin), a.dtype, valid, "zeroinitializer")
                 v.store(v.fma(part, factor, v.load(name, a.dtype)), name)
 
         if whole:
@@ -266,8 +273,11 @@ class PanelProducts:
                 add(begin, v.lanes)
         if a.width > whole:
             add(whole, a.width - whole)
-        parts = [line[0] for line in tile.load(v)]
-        half = v.lanes // 2
+        return [line[0] for line in tile.load(v)]
+
+    def _joined(self, parts: list[Vector]) -> Vector:
+        """The sums of all lanes of as many vectors as there are lanes, one a lane: halves are added to halves."""
+        v, half = self.v, self.v.lanes // 2
         while half:
             low = [k if not k & half else v.lanes + k - half for k in range(v.lanes)]
             high = [k + half if not k & half else v.lanes + k for k in range(v.lanes)]
@@ -275,3 +285,15 @@ class PanelProducts:
             parts = [shuffled(v, x, y, low) + shuffled(v, x, y, high) for x, y in pairs]
             half //= 2
         return parts[0]
+
+    def _store_sum(self, total: Vector, place: str) -> None:
+        """Write the sum of all lanes, added up in the same order."""
+        v, lanes = self.v, self.v.lanes
+        while lanes > 1:
+            with v.narrowed(lanes):
+                halves = in_pieces(v, total, lanes // 2)
+            lanes //= 2
+            with v.narrowed(lanes):
+                total = halves[0] + halves[1]
+        with v.narrowed(1):
+            v.store(total, place)

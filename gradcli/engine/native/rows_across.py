@@ -11,6 +11,7 @@ from gradcli.engine.native.lookups import add_each, gathered, place_within
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, lead_address
 from gradcli.engine.native.padded import Padded, rows_there
+from gradcli.engine.native.processor import register_bytes
 from gradcli.engine.native.states import States, as_variable, count_of, take_rows_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
 from gradcli.engine.native.transpose import pack, stored, unpack
@@ -18,8 +19,8 @@ from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_
 
 #: A value of one place: (slot, offset in the row).
 Place = tuple[int, int]
-#: Bytes of vectors that are taken side by side.
-_ABREAST = 256
+#: Registers that are taken side by side.
+_ABREAST = 4
 #: Bytes of states that registers have room for.
 _REGISTERS = 1024
 
@@ -41,7 +42,7 @@ class RowsAcross:
         items = [item for phase in self.group.phases for item in phase.items]
         odd = any(item.table or item.along >= 0 or (item.lanes and item.lanes.indexed) for item in items)
         widest = max(dtype.itemsize for dtype, _ in self.group.forms.values())
-        return max(self.lanes, _ABREAST // widest) if self.group.deep and not odd else self.lanes
+        return max(self.lanes, _ABREAST * register_bytes() // widest) if self.group.deep and not odd else self.lanes
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""

@@ -10,13 +10,14 @@ from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
-from gradcli.engine.native.loops import address, address_of, lead_address, loop, loop_to, loops, tiles
+from gradcli.engine.native.loops import address_of, lead_address, loop, loop_to, loops, tiles
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.processor import vectors_for_results
 from gradcli.engine.native.products import PanelProducts, PanelRows
+from gradcli.engine.native.row_pieces import by_pieces, rows_at_once
 from gradcli.engine.native.states import States
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import first_load, transposed
+from gradcli.engine.native.transpose import columns_of
 from gradcli.engine.native.vectors import FLOAT32, FLOAT64
 from gradcli.engine.plan.passes import Step
 from gradcli.graph.native_forms import NativeView
@@ -97,11 +98,10 @@ class SeparateProducts:
     def _pack(self, b: PanelRows, packed: PanelRows, inner: int) -> None:
         """Transpose so many columns, which are rows in memory, squares of them in registers."""
         v, wide = self.v, min(inner, self.lanes)
-        with loop(v, packed.step, self.lanes) as column, tiles(v, inner, wide) as k:
-            corner, size = b.at(v, k, column), b.along * b.dtype.itemsize
-            lines = [first_load(v, address(v, corner, j * size), b.dtype, wide) for j in range(self.lanes)]
+        rows = rows_at_once(b.dtype) if by_pieces(v, b.dtype, wide) else self.lanes
+        with loop(v, packed.step, rows) as column, tiles(v, inner, wide) as k, v.narrowed(rows):
             target = packed._replace(base=packed.at(v, k, column))
-            for j, line in enumerate(transposed(v, lines)[:wide]):
+            for j, line in enumerate(columns_of(v, b.at(v, k, column), b.dtype, b.along, wide)):
                 v.store(line, target.at(v, j))
 
 

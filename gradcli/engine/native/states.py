@@ -14,7 +14,7 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import MARKS
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address, loop
-from gradcli.engine.native.transpose import in_pieces, shuffled
+from gradcli.engine.native.shuffles import in_pieces, shuffled
 from gradcli.engine.native.vectors import BOOL, INT64, Vector
 
 # Bytes of the largest element.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 
-from gradcli.engine.native.expressions import LINE, PAST, Expressions
+from gradcli.engine.native.expressions import LINE, Expressions, alignment
 from gradcli.engine.native.loops import address, loop, tiles
 from gradcli.engine.native.processor import has_wide_vectors
+from gradcli.engine.native.row_pieces import apart, by_pieces, rows_at_once, stays_whole, together
+from gradcli.engine.native.shuffles import order_of, shuffled
 from gradcli.engine.native.vectors import BOOL, Vector, element_type
 
 UINT8 = np.dtype(np.uint8)
@@ -36,7 +37,9 @@ def pack(v: Expressions, base: str, row: str, dtype: np.dtype, width: int) -> li
         return [v.load(pointer, dtype)]
     first = _times(v, row, width)
     start = address(v, base, first, kind)
-    if width <= v.lanes and _is_interleaved(v, stored(dtype), width):
+    if by_pieces(v, stored(dtype), width):
+        columns = apart(v, start, stored(dtype), width, width)
+    elif width <= v.lanes and _is_interleaved(v, stored(dtype), width):
         columns = _interleaved(v, start, stored(dtype), width)
     else:
         columns = []
@@ -57,6 +60,9 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: boo
         v.store(columns[0], address(v, base, row, kind), past)
         return
     start = address(v, base, _times(v, row, width), kind)
+    if by_pieces(v, dtype, width) and not stays_whole(dtype, width, past):
+        together(v, start, columns, width, past)
+        return
     if _is_interleaved(v, dtype, width):
         _interleave(v, start, columns, past)
         return
@@ -119,7 +125,7 @@ def _interleave(v: Expressions, start: str, columns: list[Vector], past: bool) -
     name = v.fresh()
     one = f"<{length} x {kind}>"
     v.lines.append(f"  {name} = shufflevector {one} {names[0]}, {one} poison, <{count} x i32> <{order}>")
-    v.lines.append(f"  store <{count} x {kind}> {name}, ptr {start}, {PAST if past else f'align {dtype.itemsize}'}")
+    v.lines.append(f"  store <{count} x {kind}> {name}, ptr {start}, {alignment(dtype, count, past)}")
 
 
 def _is_interleaved(v: Expressions, dtype: np.dtype, width: int) -> bool:
@@ -186,7 +192,8 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
     """The columns of the next rows, written to memory one vector after the other, squares of so many rows in loops."""
     element = stored(dtype)
     kind, size = element_type(element), v.lanes * element.itemsize
-    if _is_written_out(v, width, rows):
+    pieces = by_pieces(v, element, width)
+    if not pieces and _is_written_out(v, width, rows):
         for k, column in enumerate(pack(v, base, row, element, width)):
             v.store(column, address(v, kept, k * size))
         return
@@ -194,13 +201,11 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
 
     def square(first: str, left: str, columns: int) -> None:
         corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
-        places = [address(v, corner, k * width, kind) for k in range(rows)]
-        found = transposed(v, [first_load(v, place, element, columns) for place in places])
         target = address(v, address(v, kept, first, kind), left, f"[{size} x i8]")
-        for k, column in enumerate(found[:columns]):
+        for k, column in enumerate(columns_of(v, corner, element, width, columns)):
             v.store(column, address(v, target, k, f"[{size} x i8]"))
 
-    _in_squares(v, width, rows, square)
+    _in_squares(v, width, rows_at_once(element) if pieces else rows, square)
 
 
 def unpack_from(
@@ -209,7 +214,8 @@ def unpack_from(
     """Write back the columns of rows that lie in memory so."""
     element = stored(dtype)
     kind, size = element_type(element), v.lanes * element.itemsize
-    if _is_written_out(v, width, rows):
+    pieces = by_pieces(v, element, width)
+    if not pieces and _is_written_out(v, width, rows):
         unpack(v, base, row, [v.load(address(v, kept, k * size), element) for k in range(width)], past)
         return
     start = address(v, base, _times(v, row, width), kind)
@@ -218,10 +224,13 @@ def unpack_from(
         source = address(v, address(v, kept, first, kind), left, f"[{size} x i8]")
         found = [v.load(address(v, source, k, f"[{size} x i8]"), element) for k in range(columns)]
         corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
+        if pieces:
+            together(v, corner, found, width, past)
+            return
         for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", element)] * (rows - columns)])):
             first_store(v, line, address(v, corner, k * width, kind), columns)
 
-    _in_squares(v, width, rows, square)
+    _in_squares(v, width, rows_at_once(element) if pieces else rows, square)
 
 
 def _is_written_out(v: Expressions, width: int, rows: int) -> bool:
@@ -230,9 +239,19 @@ def _is_written_out(v: Expressions, width: int, rows: int) -> bool:
 
 
 def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, str, int], None]) -> None:
-    """`square(first, left, columns)` for all rows of a vector and all columns of a row, in squares of so many."""
-    with loop(v, v.lanes, rows) as first, v.narrowed(rows), tiles(v, width, rows) as left:
-        square(first, left, min(width, rows))
+    """`square(first, left, columns)` for all rows of a vector and all columns of a row, in squares of so many, or few
+    columns at once."""
+    columns = width if width <= _WRITTEN_OUT and rows < v.lanes else min(width, rows)
+    with loop(v, v.lanes, rows) as first, v.narrowed(rows), tiles(v, width, columns) as left:
+        square(first, left, columns)
+
+
+def columns_of(v: Expressions, corner: str, dtype: np.dtype, width: int, columns: int) -> list[Vector]:
+    """The first columns, no more than lanes, of as many rows as there are lanes; between these are so many elements."""
+    if by_pieces(v, dtype, columns):
+        return apart(v, corner, dtype, width, columns)
+    places = [address(v, corner, k * width, element_type(dtype)) for k in range(v.lanes)]
+    return transposed(v, [first_load(v, place, dtype, columns) for place in places])[:columns]
 
 
 def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) -> list[Vector]:
@@ -287,10 +306,10 @@ def first_load(v: Expressions, pointer: str, dtype: np.dtype, count: int, rest: 
         v.lines.append(f"  {found[-1]} = load <{half} x {kind}>, ptr {address(v, pointer, start * size)}, align {size}")
     joined, part = v.fresh(), f"<{half} x {kind}>"
     order = [*range(half), *range(3 * half - count, 2 * half), *[0] * (2 * half - count)]
-    v.lines.append(f"  {joined} = shufflevector {part} {found[0]}, {part} {found[-1]}, {_order(tuple(order))}")
+    v.lines.append(f"  {joined} = shufflevector {part} {found[0]}, {part} {found[-1]}, {order_of(tuple(order))}")
     order = [*range(count), *[2 * half] * (v.lanes - count)]
     part = f"<{2 * half} x {kind}>"
-    return v.assign(f"shufflevector {part} {joined}, {part} {rest}, {_order(tuple(order))}", dtype)
+    return v.assign(f"shufflevector {part} {joined}, {part} {rest}, {order_of(tuple(order))}", dtype)
 
 
 def _halves(count: int) -> tuple[int, list[int]]:
@@ -323,7 +342,7 @@ def first_store(v: Expressions, x: Vector, pointer: str, count: int, past: bool 
             v.lines.append(f"  {name} = extractelement {x.typed}, i32 0")
             v.lines.append(f"  store {kind} {name}, ptr {at}, align {size}")
             continue
-        order = _order(tuple(range(start, start + half)))
+        order = order_of(tuple(range(start, start + half)))
         v.lines.append(f"  {name} = shufflevector {x.typed}, {x.type} poison, {order}")
         v.lines.append(f"  store <{half} x {kind}> {name}, ptr {at}, align {size}")
 
@@ -354,18 +373,3 @@ def transposed(v: Expressions, rows: list[Vector]) -> list[Vector]:
                 swapped[k + half] = shuffled(v, rows[k], rows[k + half], high)
         rows, half = swapped, half // 2
     return rows
-
-
-def shuffled(v: Expressions, a: Vector, b: Vector, order: list[int]) -> Vector:
-    return v.emit(f"shufflevector {a.typed}, {b.typed}, {_order(tuple(order))}", a.dtype)
-
-
-def in_pieces(v: Expressions, x: Vector, lanes: int) -> list[Vector]:
-    """Neighbouring lanes together, so many in each vector."""
-    starts = range(0, v.lanes, lanes) if lanes < v.lanes else ()
-    return [shuffled(v, x, v.value("poison", x.dtype), list(range(k, k + lanes))) for k in starts] or [x]
-
-
-@lru_cache(maxsize=64)
-def _order(places: tuple[int, ...]) -> str:
-    return f"<{len(places)} x i32> <{', '.join([f'i32 {k}' for k in places])}>"

@@ -13,7 +13,8 @@ import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.loops import address, in_masked_vectors, lead_address, loop_to
-from gradcli.engine.native.transpose import load_under, shuffled, store_under, transposed
+from gradcli.engine.native.shuffles import shuffled
+from gradcli.engine.native.transpose import load_under, store_under, transposed
 from gradcli.engine.native.vectors import FLOAT64, INT64, Vector, element_type
 
 #: What the functions are given: addresses, and numbers behind them. `terms` are offsets in bytes, for sums two for each

@@ -1,0 +1,50 @@
+"""Functions that are laid out for registers of 64 bytes and for shorter ones: other code, the same bits."""
+
+from __future__ import annotations
+
+import pytest
+
+import gradcli as gc
+from gradcli.engine.native.processor import missing
+from gradcli.evaluation.evaluate import _kept
+from tests.native_support import with_registers
+from tests.test_native_passes import MANY_FUNCTIONS, ROWS, TYPES, data, native_steps, planned, results
+
+pytestmark = [
+    pytest.mark.usefixtures("in_blocks"),
+    pytest.mark.skipif(missing() is not None, reason="llvmlite is not installed"),
+]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(
+    ("expression", "shapes"),
+    [
+        *[("sum(softmax(X, 1)**2)", {"X": (ROWS, width)}) for width in (4, 5, 10, 16, 17, 24, 25)],
+        ("sum(tanh(S - mean(S, 1, keepdim=True))**2)", {"S": (9001, 6, 9)}),
+        *[("sum(tanh(X@w)**2)", {"X": (9001, width), "w": (width,)}) for width in (20, 64, 301, 600)],
+        *[("sum(tanh(Q@K.mT/9))", {"Q": (70, 30, n), "K": (70, 33, n)}) for n in (8, 17, 64)],
+        (MANY_FUNCTIONS, {"x": (ROWS,), "y": (ROWS,)}),
+    ],
+)
+def test_the_same_bits_whatever_registers(
+    expression: str, shapes: dict[str, tuple[int, ...]], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, found, texts = data(shapes, dtype), [], []
+    gc.set_engine("native")
+    for wide in (True, False):
+        with_registers(monkeypatch, wide)
+        _kept.clear()
+        texts.append([getattr(step, "text", "") for step in native_steps(planned(expression, inputs)[1])])
+        found.append([one.tobytes() for one in results(expression, inputs, "native")])
+    assert found[0] == found[1] and texts[0] != texts[1]
+
+
+def test_long_rows_are_asked_for_in_a_loop() -> None:
+    """Code is as long for rows of 3200 elements as for those of 1600."""
+    gc.set_engine("native")
+    lengths = set()
+    for width in (1600, 3200):
+        steps = native_steps(planned("sum(tanh(X@w))", data({"X": (9001, width), "w": (width,)}, "float32"))[1])
+        lengths.add(sum(step.text.count("\n") for step in steps))
+    assert len(lengths) == 1
