@@ -13,7 +13,7 @@ import numpy as np
 from gradcli.cluster.fingerprint import fingerprint, processor, versions
 from gradcli.cluster.transfer import Piece, blank, placed
 from gradcli.engine.execute.run import values_of
-from gradcli.engine.execute.run_pass import group_rows, run_groups
+from gradcli.engine.execute.run_pass import PassRun, group_rows, run_groups
 from gradcli.engine.native.choice import chosen, engine_in_use, using
 from gradcli.engine.plan.passes import Pass
 from gradcli.errors import GradcliError, WorkError
@@ -133,7 +133,7 @@ def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) 
             values[write.value] = blank(node.shape, node.dtype)
             kept.append((write.value, write.axis))
     states: list[Any] = [None] * (part.stop - part.start)
-    run_groups(one, values, sinks, 1, range(part.start, part.stop), None, states.__setitem__)
+    run_groups(PassRun(one, values, sinks), range(part.start, part.stop), states.__setitem__)
     for number, axis in kept:
         rows = (slice(None),) * axis + (slice(begin, end),)
         sent.append((number, axis, begin, np.ascontiguousarray(values[number][rows])))

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,17 @@ _WARM = 1 << 24
 Progress = Callable[[int], None]
 
 
+class PassRun(NamedTuple):
+    """A pass and its arrays: `values` holds those of the program by number, `sinks` takes the place of those that are
+    written as files. So many threads compute it, and so many blocks `together`, in one call."""
+
+    one: Pass
+    values: list[Any]
+    sinks: dict[int, Any]
+    threads: int = 1
+    together: int = 1
+
+
 def run_pass(
     one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, progress: Progress | None, again: bool = False
 ) -> None:
@@ -43,18 +54,19 @@ def run_pass(
     `progress` is told of each block how many rows it had. `again` says that the pass has been run before, and that
     there is memory to spare.
     """
-    threads = one.threads(threads)
+    run = PassRun(one, values, sinks, one.threads(threads))
     wanted = wanted_blocks(one, sinks)
     if wanted is not None:
         # Nobody looks at the rest.
         rows = [(block * one.rows, min(one.length, (block + 1) * one.rows)) for block in wanted]
-        _deal(one, values, sinks, threads, len(rows), lambda worker, k: worker.run(*rows[k]))
+        _deal(run, len(rows), lambda worker, k: worker.run(*rows[k]))
         return
-    total = _Joined(one.sums, threads)
+    if again:
+        # Getting ready for several blocks takes longer than one run gains.
+        run = run._replace(together=blocks_together(one))
+    total = _Joined(one.sums, run.threads)
     take, begin = (total.add, total.wait) if one.sums else (_drop, None)
-    # Getting ready for several takes longer than one run gains.
-    together = blocks_together(one) if again else 1
-    run_groups(one, values, sinks, threads, range(group_count(one)), progress, take, together, begin)
+    run_groups(run, range(group_count(one)), take, progress, begin)
     finish_sums(one, values, [total.state])
 
 
@@ -93,22 +105,19 @@ class _Joined:
 
 
 def run_groups(
-    one: Pass,
-    values: list[Any],
-    sinks: dict[int, Any],
-    threads: int,
+    run: PassRun,
     groups: range,
-    progress: Progress | None,
     take: Callable[[int, Any], None],
-    together: int = 1,
+    progress: Progress | None = None,
     begin: Callable[[int, Callable[[], bool]], None] | None = None,
 ) -> None:
     """Do some neighbouring groups of the blocks of a pass; `take(k, state)` is given the partial results of each, by
-    its place among them (None: no blocks), in whatever order they come. So many blocks may be computed `together`.
-    `begin(k, in_vain)` comes back when a group may be begun, or when that is in vain."""
+    its place among them (None: no blocks), in whatever order they come. `begin(k, in_vain)` comes back when a group may
+    be begun, or when that is in vain."""
+    one = run.one
     blocks, per_group = one.blocks, _group_size(one)
     failures: Failures = []
-    starts = shares(len(groups), threads, _neighbours(one, sinks), together // per_group)
+    starts = shares(len(groups), run.threads, _neighbours(one, run.sinks), run.together // per_group)
 
     def blocks_of(first: int, last: int) -> range:
         return range(min(blocks, first * per_group), min(blocks, last * per_group))
@@ -129,29 +138,20 @@ def run_groups(
                     progress(min(one.rows, one.length - block * one.rows))
             take(k, state)
 
-    _deal(one, values, sinks, threads, len(starts) - 1, do, failures, together)
+    _deal(run, len(starts) - 1, do, failures)
 
 
-def _deal(
-    one: Pass,
-    values: list[Any],
-    sinks: dict[int, Any],
-    threads: int,
-    count: int,
-    do: Callable[[_Worker, int], Any],
-    failures: Failures | None = None,
-    together: int = 1,
-) -> None:
+def _deal(run: PassRun, count: int, do: Callable[[_Worker, int], Any], failures: Failures | None = None) -> None:
     """Do so many pieces of a pass, each thread with a worker of its own."""
-    compile_pass(one, together)
-    native = one.wholly_native
+    compile_pass(run.one, run.together)
+    native = run.one.wholly_native
     if not native:
         # The C library gives large freed memory back to the system, and takes page after page anew for the next
         # temporary array, unless it has once seen a larger one come and go: then it keeps what is smaller.
         np.empty(_WARM, np.uint8)
     # Threads inherit what is set here.
     with nullcontext() if native else one_thread(), np.errstate(all="ignore"):
-        deal(count, threads, lambda: partial(do, _Worker(one, values, sinks, together)), failures)
+        deal(count, run.threads, lambda: partial(do, _Worker(run)), failures)
 
 
 def compile_pass(one: Pass, together: int = 1) -> None:
@@ -241,11 +241,10 @@ def _merged(sums: list[Sum], a: list[Any], b: list[Any]) -> list[Any]:
 class _Worker:
     """Computes blocks in one thread, with scratch buffers of its own."""
 
-    def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any], together: int = 1) -> None:
+    def __init__(self, work: PassRun) -> None:
+        one = work.one
         self.one = one
-        self.values = values
-        self.sinks = sinks
-        self.together = together
+        self.work = work
         self.scratch = [aligned(size * one.rows) for size in one.buffers]
         self.frames: dict[int, PassFrame] = {}
         #: Whether blocks of all lengths have the same frame: native code where they lie knows of no length.
@@ -257,7 +256,7 @@ class _Worker:
         while blocks:
             begin = blocks.start * one.rows
             # The last one of all may be shorter.
-            count = min(self.together, len(blocks), (one.length - begin) // one.rows)
+            count = min(self.work.together, len(blocks), (one.length - begin) // one.rows)
             loop = self._frame(one.rows).loop if count > 1 else None
             if loop is None:
                 count = 1
@@ -273,7 +272,7 @@ class _Worker:
     def _frame(self, rows: int) -> PassFrame:
         frame = self.frames.get(rows)
         if frame is None:
-            together = self.together if rows == self.one.rows else 1
-            frame = PassFrame(self.one, self.values, self.sinks, self.scratch, rows, together)
+            one, values, sinks, _, together = self.work
+            frame = PassFrame(one, values, sinks, self.scratch, rows, together if rows == one.rows else 1)
             self.frames[rows] = frame
         return frame
