@@ -24,6 +24,8 @@ pytestmark = [
         ("sum(tanh(S - mean(S, 1, keepdim=True))**2)", {"S": (9001, 6, 9)}),
         *[("sum(tanh(X@w)**2)", {"X": (9001, width), "w": (width,)}) for width in (20, 64, 301, 600)],
         *[("sum(tanh(Q@K.mT/9))", {"Q": (70, 30, n), "K": (70, 33, n)}) for n in (8, 17, 64)],
+        *[("sum(sin(cumsum(Y, 1))*Y)", {"Y": (3001, n)}) for n in (66, 70, 160)],
+        ("sum(sin(logcumsumexp(Y, 1)))", {"Y": (3001, 70)}),
         (MANY_FUNCTIONS, {"x": (ROWS,), "y": (ROWS,)}),
     ],
 )
@@ -48,3 +50,14 @@ def test_long_rows_are_asked_for_in_a_loop() -> None:
         steps = native_steps(planned("sum(tanh(X@w))", data({"X": (9001, width), "w": (width,)}, "float32"))[1])
         lengths.add(sum(step.text.count("\n") for step in steps))
     assert len(lengths) == 1
+
+
+@pytest.mark.parametrize("wide", [True, False], ids=["wide", "narrow"])
+def test_long_code_of_running_sums_is_looped(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a place computes is written once for all places of a square, and once for those left over."""
+    with_registers(monkeypatch, wide)
+    gc.set_engine("native")
+    steps = native_steps(planned("logcumsumexp(Y, 1)", data({"Y": (3001, 90)}, "float32"))[1])
+    text = "".join(step.text for step in steps)
+    polynomials = text.count("@llvm.fma") - text.count("declare")
+    assert 0 < polynomials < 200 and "%square" in text

@@ -3,15 +3,18 @@ their lanes come into another order within sixteen bytes, by one instruction, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gradcli.engine.native.expressions import LINE, Expressions
+from gradcli.engine.native.expressions import Expressions
 from gradcli.engine.native.loops import address
 from gradcli.engine.native.processor import has_wide_vectors
 from gradcli.engine.native.shuffles import joined, part_of, shuffled
 from gradcli.engine.native.vectors import Vector, element_type
+
+#: The address of an element of a row.
+Place = Callable[[int, int], str]
 
 #: Bytes of a piece of a row, and of a register, which has a piece of two rows.
 _PIECE, _REGISTER = 16, 32
@@ -23,28 +26,27 @@ def by_pieces(v: Expressions, dtype: np.dtype, columns: int) -> bool:
     return not has_wide_vectors() and 1 < piece <= 4 and piece <= columns and v.lanes >= 2 * piece
 
 
-def stays_whole(dtype: np.dtype, width: int, past: bool) -> bool:
-    """Whether short rows of large elements are better put together as a whole, to be written past the cache as pieces
-    could not be."""
-    return past and width % (_PIECE // dtype.itemsize) > 0 and dtype.itemsize == 8 and width * dtype.itemsize < LINE
-
-
 def rows_at_once(dtype: np.dtype) -> int:
     """Of so many rows a register has an element each."""
     return _REGISTER // dtype.itemsize
 
 
-def apart(v: Expressions, start: str, dtype: np.dtype, width: int, columns: int) -> list[Vector]:
-    """The first columns of as many rows as there are lanes, which are so many elements wide."""
-    kind, piece, lanes = element_type(dtype), _PIECE // dtype.itemsize, v.lanes
+def in_rows(v: Expressions, start: str, dtype: np.dtype, width: int) -> Place:
+    """The places of rows that are so many elements wide."""
+    return lambda row, column: address(v, start, row * width + column, element_type(dtype))
+
+
+def apart(v: Expressions, place: Place, dtype: np.dtype, columns: int) -> list[Vector]:
+    """The first columns of as many rows as there are lanes."""
+    piece, lanes = _PIECE // dtype.itemsize, v.lanes
     parts: list[list[Vector]] = [[] for _ in range(columns)]
     for first in range(0, lanes, 2 * piece):
         for left in _starts(columns, piece):
             rows = []
             for row in range(first, first + piece):
-                places = [address(v, start, at * width + left, kind) for at in (row, row + piece)]
+                places = [place(row, left), place(row + piece, left)]
                 with v.narrowed(piece):
-                    halves = [v.load(place, dtype) for place in places]
+                    halves = [v.load(at, dtype) for at in places]
                 rows.append(joined(v, halves, piece))
             with v.narrowed(2 * piece):
                 for column, part in enumerate(_turned(v, rows), left):
@@ -54,10 +56,10 @@ def apart(v: Expressions, start: str, dtype: np.dtype, width: int, columns: int)
     return [joined(v, found, 2 * piece) for found in parts]
 
 
-def together(v: Expressions, start: str, columns: Sequence[Vector], width: int, past: bool = False) -> None:
-    """Write such columns to rows that are so many elements wide, `past` the cache if no piece lies on two lines."""
+def together(v: Expressions, place: Place, columns: Sequence[Vector], past: bool = False) -> None:
+    """Write such columns to rows, `past` the cache if no piece lies on two lines of it."""
     dtype, lanes = columns[0].dtype, v.lanes
-    kind, piece = element_type(dtype), _PIECE // dtype.itemsize
+    piece = _PIECE // dtype.itemsize
     lefts = _starts(len(columns), piece)
     for first in range(0, lanes, 2 * piece):
         parts = [part_of(v, column, first, 2 * piece) for column in columns]
@@ -67,8 +69,12 @@ def together(v: Expressions, start: str, columns: Sequence[Vector], width: int, 
                 for left, found in zip(lefts, rows, strict=True):
                     part = part_of(v, found[row % piece], row // piece * piece, piece)
                     with v.narrowed(piece):
-                        at = address(v, start, (first + row) * width + left, kind)
-                        v.store(part, at, past and width % piece == 0)
+                        v.store(part, place(first + row, left), past)
+
+
+def fill_lines(dtype: np.dtype, width: int) -> bool:
+    """Whether the pieces of rows of so many elements lie on no two lines of the cache, so that they can pass it by."""
+    return width * dtype.itemsize % _PIECE == 0
 
 
 def _starts(columns: int, piece: int) -> list[int]:

@@ -14,20 +14,22 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address, ask, from_last, lead_address, loop, loop_to
 from gradcli.engine.native.lowering import Lowering
+from gradcli.engine.native.row_pieces import Place
 from gradcli.engine.native.states import States, count_of, taken_in
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import (
     UINT8,
-    first_load,
-    first_store,
+    columns_of,
     load_under,
     spread_from,
     store_under,
     stored,
-    transposed,
+    write_columns,
 )
 from gradcli.engine.native.vectors import INT64, Vector, element_type
 
+#: Instructions of a place: longer code is written once, for all columns of a square in memory.
+_LONG = 20
 #: So many neighbouring lines are gone through side by side: what they have reached stays in the nearest cache.
 _BESIDE = 512
 
@@ -73,7 +75,6 @@ class RunningLines:
         self.group = group
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [])
-        self.v = VectorBuilder(self.lanes)
         self.items = [item for phase in group.phases for item in phase.items]
         first = next(item for item in self.items if item.running)
         (dim,) = first.reduced
@@ -85,7 +86,16 @@ class RunningLines:
         #: What has one number, for all lines or for each of them, in a vector for the lines in the lanes.
         self.same: dict[int, Vector] = {}
         places = math.prod(first.space)
+        self.looped = self._instructions() > _LONG
+        self.v = VectorBuilder(self.lanes)
         self.each = {slot for slot in group.inputs if slot not in group.shared and group.width(slot) < places}
+
+    def _instructions(self) -> int:
+        """How many a place takes."""
+        self.v = VectorBuilder(self.lanes)
+        here = {slot: self.v.value(f"%x{slot}", self.group.dtype(slot)) for slot in self.group.inputs}
+        self.computed(here, lambda number, part: f"%red{number}.{part}")
+        return len(self.v.lines)
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)`."""
@@ -137,6 +147,10 @@ class RunningLines:
         v, group, lanes, length = self.v, self.group, self.lanes, self.length
         for number, part, value in self.kept_parts():
             v.lines.append(f"  %red{number}.{part} = alloca {value.type}, align 64")
+        if self.looped:
+            for _, slot in self.own(group.arrays):
+                size = lanes * lanes * stored(group.dtype(slot)).itemsize
+                v.lines.append(self.states.reserve(f"%square{slot}", size))
         lines = self._times("%n", self.before)
         last = self._number(f"sub i64 {lines}, 1")
         v.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
@@ -182,25 +196,50 @@ class RunningLines:
             }
             found = {}
             for _, slot in self.own(group.inputs):
-                dtype = group.dtype(slot)
-                read = transposed(v, [first_load(v, place, stored(dtype), columns) for place in places[slot]])
-                found[slot] = [value != 0 if dtype.kind == "b" else value for value in read]
+                dtype = stored(group.dtype(slot))
+                found[slot] = columns_of(v, _on_lines(v, places[slot], dtype), dtype, columns)
                 self._ask(places[slot], slot)
-            made: dict[int, list[Vector]] = {
-                slot: [Vector(v, "poison", stored(group.dtype(slot)))] * self.lanes for slot in group.outs
-            }
-            for k in reversed(range(columns)) if self.from_end else range(columns):
-                here = {slot: values[k] for slot, values in found.items()}
-                self.computed(here, lambda number, part: f"%red{number}.{part}")
-                for slot in group.outs:
-                    value = here[slot]
-                    made[slot][k] = (
-                        v.emit(f"zext {value.typed} to <{v.lanes} x i8>", UINT8) if value.dtype.kind == "b" else value
-                    )
+            made = (self._in_memory if self.looped else self._in_registers)(found, columns)
             for slot, values in made.items():
                 past = slot in group.past and self.length * group.dtype(slot).itemsize % LINE == 0
-                for place, value in zip(places[slot], transposed(v, values), strict=True):
-                    first_store(v, value, place, columns, past)
+                write_columns(v, _on_lines(v, places[slot], stored(group.dtype(slot))), values, past)
+
+    def _in_registers(self, found: dict[int, list[Vector]], columns: int) -> dict[int, list[Vector]]:
+        """The columns of the results, one after the other in the code."""
+        made: dict[int, list[Vector]] = {slot: [] for slot in self.group.outs}
+        for k in reversed(range(columns)) if self.from_end else range(columns):
+            for slot, value in self._column({slot: values[k] for slot, values in found.items()}).items():
+                made[slot].append(value)
+        return {slot: values[::-1] if self.from_end else values for slot, values in made.items()}
+
+    def _in_memory(self, found: dict[int, list[Vector]], columns: int) -> dict[int, list[Vector]]:
+        """The same in a loop."""
+        v, group = self.v, self.group
+
+        def place(slot: int, column: str | int) -> str:
+            return address(v, f"%square{slot}", column, f"[{v.lanes * group.dtype(slot).itemsize} x i8]")
+
+        def column_of(slot: int, column: str | int) -> Vector:
+            return v.load(place(slot, column), stored(group.dtype(slot)))
+
+        for slot, values in found.items():
+            for k, value in enumerate(values):
+                v.store(value, place(slot, k))
+        with loop(v, columns, 1) as index:
+            at = from_last(v, index, columns - 1, self.from_end)
+            for slot, value in self._column({slot: column_of(slot, at) for slot in found}).items():
+                v.store(value, place(slot, at))
+        return {slot: [column_of(slot, k) for k in range(columns)] for slot in group.outs}
+
+    def _column(self, column: dict[int, Vector]) -> dict[int, Vector]:
+        """A column of each result, from one of all inputs, as they are in memory."""
+        v, group = self.v, self.group
+        here = {slot: value != 0 if group.dtype(slot).kind == "b" else value for slot, value in column.items()}
+        self.computed(here, lambda number, part: f"%red{number}.{part}")
+        for slot in group.outs:
+            if here[slot].dtype.kind == "b":
+                here[slot] = v.emit(f"zext {here[slot].typed} to <{v.lanes} x i8>", UINT8)
+        return {slot: here[slot] for slot in group.outs}
 
     def _ask(self, places: list[str], slot: int) -> None:
         """Ask for the same places of the next lines."""
@@ -285,3 +324,8 @@ class RunningLines:
 
     def _times(self, name: str, by: int) -> str:
         return name if by == 1 else self._number(f"mul i64 {name}, {by}")
+
+
+def _on_lines(v: VectorBuilder, starts: Sequence[str], dtype: np.dtype) -> Place:
+    """The places of lines that begin at these addresses."""
+    return lambda row, column: address(v, starts[row], column, element_type(dtype))

@@ -14,7 +14,7 @@ from gradcli.engine.native.loops import address_of, lead_address, loop, loop_to,
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.processor import vectors_for_results
 from gradcli.engine.native.products import PanelProducts, PanelRows
-from gradcli.engine.native.row_pieces import by_pieces, rows_at_once
+from gradcli.engine.native.row_pieces import by_pieces, in_rows, rows_at_once
 from gradcli.engine.native.states import States
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import columns_of
@@ -98,10 +98,11 @@ class SeparateProducts:
     def _pack(self, b: PanelRows, packed: PanelRows, inner: int) -> None:
         """Transpose so many columns, which are rows in memory, squares of them in registers."""
         v, wide = self.v, min(inner, self.lanes)
-        rows = rows_at_once(b.dtype) if by_pieces(v, b.dtype, wide) else self.lanes
-        with loop(v, packed.step, rows) as column, tiles(v, inner, wide) as k, v.narrowed(rows):
+        count = rows_at_once(b.dtype) if by_pieces(v, b.dtype, wide) else self.lanes
+        with loop(v, packed.step, count) as column, tiles(v, inner, wide) as k, v.narrowed(count):
             target = packed._replace(base=packed.at(v, k, column))
-            for j, line in enumerate(columns_of(v, b.at(v, k, column), b.dtype, b.along, wide)):
+            rows = in_rows(v, b.at(v, k, column), b.dtype, b.along)
+            for j, line in enumerate(columns_of(v, rows, b.dtype, wide)):
                 v.store(line, target.at(v, j))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from gradcli.engine.native.expressions import LINE, Expressions, alignment
 from gradcli.engine.native.loops import address, loop, tiles
 from gradcli.engine.native.processor import has_wide_vectors
-from gradcli.engine.native.row_pieces import apart, by_pieces, rows_at_once, stays_whole, together
+from gradcli.engine.native.row_pieces import Place, apart, by_pieces, fill_lines, in_rows, rows_at_once, together
 from gradcli.engine.native.shuffles import order_of, shuffled
 from gradcli.engine.native.vectors import BOOL, Vector, element_type
 
@@ -38,7 +38,7 @@ def pack(v: Expressions, base: str, row: str, dtype: np.dtype, width: int) -> li
     first = _times(v, row, width)
     start = address(v, base, first, kind)
     if by_pieces(v, stored(dtype), width):
-        columns = apart(v, start, stored(dtype), width, width)
+        columns = apart(v, in_rows(v, start, stored(dtype), width), stored(dtype), width)
     elif width <= v.lanes and _is_interleaved(v, stored(dtype), width):
         columns = _interleaved(v, start, stored(dtype), width)
     else:
@@ -60,8 +60,10 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: boo
         v.store(columns[0], address(v, base, row, kind), past)
         return
     start = address(v, base, _times(v, row, width), kind)
-    if by_pieces(v, dtype, width) and not stays_whole(dtype, width, past):
-        together(v, start, columns, width, past)
+    # Whole rows of large elements can pass the cache by where their pieces could not.
+    whole = past and not fill_lines(dtype, width) and dtype.itemsize == 8 and width <= _SHORT
+    if by_pieces(v, dtype, width) and not whole:
+        together(v, in_rows(v, start, dtype, width), columns, past and fill_lines(dtype, width))
         return
     if _is_interleaved(v, dtype, width):
         _interleave(v, start, columns, past)
@@ -202,7 +204,7 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
     def square(first: str, left: str, columns: int) -> None:
         corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
         target = address(v, address(v, kept, first, kind), left, f"[{size} x i8]")
-        for k, column in enumerate(columns_of(v, corner, element, width, columns)):
+        for k, column in enumerate(columns_of(v, in_rows(v, corner, element, width), element, columns)):
             v.store(column, address(v, target, k, f"[{size} x i8]"))
 
     _in_squares(v, width, rows_at_once(element) if pieces else rows, square)
@@ -224,11 +226,7 @@ def unpack_from(
         source = address(v, address(v, kept, first, kind), left, f"[{size} x i8]")
         found = [v.load(address(v, source, k, f"[{size} x i8]"), element) for k in range(columns)]
         corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
-        if pieces:
-            together(v, corner, found, width, past)
-            return
-        for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", element)] * (rows - columns)])):
-            first_store(v, line, address(v, corner, k * width, kind), columns)
+        write_columns(v, in_rows(v, corner, element, width), found, pieces and past and fill_lines(element, width))
 
     _in_squares(v, width, rows_at_once(element) if pieces else rows, square)
 
@@ -246,12 +244,21 @@ def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, st
         square(first, left, columns)
 
 
-def columns_of(v: Expressions, corner: str, dtype: np.dtype, width: int, columns: int) -> list[Vector]:
-    """The first columns, no more than lanes, of as many rows as there are lanes; between these are so many elements."""
+def columns_of(v: Expressions, place: Place, dtype: np.dtype, columns: int) -> list[Vector]:
+    """The first columns, no more than lanes, of as many rows as there are lanes."""
     if by_pieces(v, dtype, columns):
-        return apart(v, corner, dtype, width, columns)
-    places = [address(v, corner, k * width, element_type(dtype)) for k in range(v.lanes)]
-    return transposed(v, [first_load(v, place, dtype, columns) for place in places])[:columns]
+        return apart(v, place, dtype, columns)
+    return transposed(v, [first_load(v, place(row, 0), dtype, columns) for row in range(v.lanes)])[:columns]
+
+
+def write_columns(v: Expressions, place: Place, columns: list[Vector], past: bool = False) -> None:
+    """Write such columns to as many rows as there are lanes."""
+    dtype, count = columns[0].dtype, len(columns)
+    if by_pieces(v, dtype, count):
+        together(v, place, columns, past)
+        return
+    for row, line in enumerate(transposed(v, [*columns, *[Vector(v, "poison", dtype)] * (v.lanes - count)])):
+        first_store(v, line, place(row, 0), count, past)
 
 
 def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) -> list[Vector]:
