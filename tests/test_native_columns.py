@@ -21,6 +21,7 @@ from gradcli.evaluation.evaluate import _kept
 from tests.native_support import same_bits
 from tests.test_engine_blocks import with_gradients
 from tests.test_native_left import BLOCKS
+from tests.test_native_passes import native_steps, planned
 
 #: Places, elements in a column, and the columns: no whole number of vectors, one place, several dimensions of columns.
 CASES: list[tuple[int, int, tuple[int, ...]]] = [
@@ -160,3 +161,14 @@ def test_other_dtypes_are_left_to_numpy(written: list[ColumnWalk]) -> None:
         program = plan(with_gradients("scatter_add(x, 0, i, y)", {"x": x, "i": i, "y": y}), sizes=BLOCKS)
         assert same_bits(run(program, [known_value(leaf) for leaf in program.leaves], threads=2)[0], expected)
     assert not written
+
+
+def test_sums_of_many_columns_are_little_code() -> None:
+    """They are started and ended in loops: LLVM takes time with the square of what stands one after the other."""
+    gc.set_engine("native")
+    lengths = set()
+    for width in (1600, 16000):
+        inputs = {"X": np.ones((300, width), "float32"), "w": np.ones(width, "float32")}
+        steps = native_steps(planned("sum(X*w, 0)", inputs)[1])
+        lengths.add(sum(step.text.count("\n") for step in steps))
+    assert len(lengths) == 1 and lengths.pop() < 200

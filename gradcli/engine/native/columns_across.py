@@ -19,13 +19,14 @@ from gradcli.engine.native.loops import (
     counted,
     in_vectors,
     lead_address,
+    loop,
     loops,
 )
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import UINT8, first_lanes, first_load, first_store, spread_from, stored
-from gradcli.engine.native.vectors import INT64, Vector
+from gradcli.engine.native.vectors import INT64, Vector, element_type
 
 #: Bytes of a table of a row's own that is asked for before it is looked at, and about how many there are in between,
 #: as there are to what goes with it: the processor, busy with one element after the other, looks less far ahead.
@@ -53,22 +54,26 @@ class ColumnsAcross:
         v = self.v
         self._arrays()
         self._kept()
-        self._accumulators()
+        lines, v.lines, v.block = v.lines, [], "entry"
+        self._start_sums()
+        begun, before = v.lines, v.block
+        v.lines, v.block = lines, "row"
         for phase in self.group.phases:
             self._phase(phase)
         function = [
             "define void @k(ptr %p, i64 %n, ptr noalias %s) {",
             "entry:",
             *self.head,
+            *begun,
             "  br label %row",
             "row:",
-            f"  %i = phi i64 [0, %entry], [%next, %{v.block}]",
+            f"  %i = phi i64 [0, %{before}], [%next, %{v.block}]",
             *v.lines,
             *counted(v, "%next", "%i", 1),
             "  %more = icmp ult i64 %next, %n",
             "  br i1 %more, label %row, label %done",
             "done:",
-            *self._finish(),
+            *self._finish("done"),
             *self.group.end,
             "}",
         ]
@@ -340,11 +345,10 @@ class ColumnsAcross:
             for part in parts
         ]
 
-    def _accumulators(self) -> None:
+    def _start_sums(self) -> None:
         """Start the sums over the rows: variables, or numbers in the memory of the states."""
-        with self._in_head():
-            for number, item in enumerate(self.group.sums):
-                self._start(number, item)
+        for number, item in enumerate(self.group.sums):
+            self._start(number, item)
 
     def _start(self, number: int, item: LoopStep) -> None:
         v = self.v
@@ -355,17 +359,17 @@ class ColumnsAcross:
         for part, value in enumerate(item.lanes.start(v, taken_in(self.group, item))):
             name, at = f"%sum{number}.{part}", self.states.place(number, part, 0)
             if self.states.beside[number]:
-                v.lines.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
-                for k in range(0, self.states.sizes[number], self.lanes):
-                    v.lines.append(f"  {name}.{k} = getelementptr i8, ptr {name}, i64 {k * value.dtype.itemsize}")
-                    v.store(value, f"{name}.{k}")
+                self.head.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
+                with loop(v, self.states.sizes[number], self.lanes) as k:
+                    v.store(value, address(v, name, k, element_type(value.dtype)))
                 continue
-            v.lines.append(f"  {name} = alloca {value.type}, align 64")
+            self.head.append(f"  {name} = alloca {value.type}, align 64")
             v.store(value, name)
 
-    def _finish(self) -> list[str]:
+    def _finish(self, block: str) -> list[str]:
+        """What ends the sums, in this block."""
         v = self.v
-        v.lines = []
+        v.lines, v.block = [], block
         for number, item in enumerate(self.group.sums):
             if item.scatters:
                 continue
@@ -385,8 +389,8 @@ class ColumnsAcross:
         """Settle the states of neighbouring places, a vector of them at a time."""
         v, dtypes = self.v, self.states.parts[number]
         assert item.lanes is not None
-        for k in range(0, self.states.sizes[number], self.lanes):
-            names = [f"%sum{number}.{part}.{k}" for part in range(len(dtypes))]
+        with loop(v, self.states.sizes[number], self.lanes) as k:
+            names = [address(v, f"%sum{number}.{part}", k, element_type(dtype)) for part, dtype in enumerate(dtypes)]
             state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
             # A settled state may have fewer parts.
             for name, part in zip(names, item.lanes.settle(v, state), strict=False):

@@ -47,7 +47,7 @@ class Panels(ColumnsAcross):
         """The whole module: `@k(pointers, rows, states)`."""
         v = self.v
         self._prepare()
-        self._accumulators()
+        self._start_sums()
         with loop_to(v, "0", "%n", self.rows) as first:
             left, more = v.fresh(), v.fresh()
             v.lines += [
@@ -70,7 +70,7 @@ class Panels(ColumnsAcross):
             "  br label %begin",
             "begin:",
             *body,
-            *self._finish(),
+            *self._finish(v.block),
             "  ret void",
             "}",
         ]
