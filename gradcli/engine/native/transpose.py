@@ -207,7 +207,7 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
         for k, column in enumerate(columns_of(v, in_rows(v, corner, element, width), element, columns)):
             v.store(column, address(v, target, k, f"[{size} x i8]"))
 
-    _in_squares(v, width, rows_at_once(element) if pieces else rows, square)
+    _in_squares(v, element, width, rows, square)
 
 
 def unpack_from(
@@ -228,7 +228,7 @@ def unpack_from(
         corner = address(v, address(v, start, _times(v, first, width), kind), left, kind)
         write_columns(v, in_rows(v, corner, element, width), found, pieces and past and fill_lines(element, width))
 
-    _in_squares(v, width, rows_at_once(element) if pieces else rows, square)
+    _in_squares(v, element, width, rows, square)
 
 
 def _is_written_out(v: Expressions, width: int, rows: int) -> bool:
@@ -236,10 +236,15 @@ def _is_written_out(v: Expressions, width: int, rows: int) -> bool:
     return width <= _WRITTEN_OUT and rows == v.lanes
 
 
-def _in_squares(v: Expressions, width: int, rows: int, square: Callable[[str, str, int], None]) -> None:
-    """`square(first, left, columns)` for all rows of a vector and all columns of a row, in squares of so many, or few
-    columns at once."""
-    columns = width if width <= _WRITTEN_OUT and rows < v.lanes else min(width, rows)
+def _in_squares(
+    v: Expressions, dtype: np.dtype, width: int, rows: int, square: Callable[[str, str, int], None]
+) -> None:
+    """`square(first, left, columns)` for all rows of a vector and all columns of a row, in squares of so many; by
+    pieces, which are no squares, few columns at once."""
+    columns = min(width, rows)
+    if by_pieces(v, dtype, width):
+        rows = rows_at_once(dtype)
+        columns = width if width <= _WRITTEN_OUT else rows
     with loop(v, v.lanes, rows) as first, v.narrowed(rows), tiles(v, width, columns) as left:
         square(first, left, columns)
 
