@@ -26,6 +26,7 @@ pytestmark = [
         *[("sum(tanh(Q@K.mT/9))", {"Q": (70, 30, n), "K": (70, 33, n)}) for n in (8, 17, 64)],
         *[("sum(sin(cumsum(Y, 1))*Y)", {"Y": (3001, n)}) for n in (66, 70, 160)],
         ("sum(sin(logcumsumexp(Y, 1)))", {"Y": (3001, 70)}),
+        ("sum(flip(tanh(X@A), 1)**3)", {"X": (ROWS, 22), "A": (22, 16)}),
         (MANY_FUNCTIONS, {"x": (ROWS,), "y": (ROWS,)}),
     ],
 )

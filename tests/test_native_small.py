@@ -458,6 +458,9 @@ def test_only_short_calls_hold_the_lock_of_the_interpreter(count: int, held: boo
     try:
         # Nobody has to give it up.
         sys.setswitchinterval(1000)
+        # Whoever waits from now on does so that long; what had been asked for until now is answered by the first call.
+        time.sleep(0.001)
+        made.once(leaves)
         before = steps
         for _ in range(500):
             made.once(leaves)
