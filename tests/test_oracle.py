@@ -167,9 +167,11 @@ def test_special_values(name: str, dtype: str) -> None:
     tolerance = {"rtol": 1e-5, "atol": 1e-37} if dtype == "float32" else {"rtol": 1e-10, "atol": 1e-300}
     tolerance["rtol"] = LESS_EXACT.get((name, dtype), tolerance["rtol"])
     np.testing.assert_allclose(got.value(), expected.detach().numpy(), **tolerance, err_msg="value")
-    assert (
-        np.array_equal(np.signbit(got.value()[:2]), np.signbit(expected.detach().numpy()[:2])) or got.dtype.kind == "b"
-    )
+    signs = np.signbit(expected.detach().numpy()[:2])
+    if name == "gelu" and dtype == "float32":
+        # Of -0. PyTorch gives 0. on processors without AVX-512, and -0. on others and in float64.
+        signs = np.array([False, True])
+    assert np.array_equal(np.signbit(got.value()[:2]), signs) or got.dtype.kind == "b"
     if expected.requires_grad:
         expected.backward(torch.ones_like(expected))
         got.backward(gradcli.ones_like(got))
