@@ -146,6 +146,71 @@ def test_indices(small_stage: None, form: tuple, data: st.DataObject) -> None:
     assert same(np.asarray(file[tuple(key)]), np.asarray(array[tuple(key)]))
 
 
+@given(form=FORMS, data=st.data())
+@ANY
+def test_parts_and_parts_of_these(small_stage: None, form: tuple, data: st.DataObject) -> None:
+    """What steps and single places show, in blocks along any axis and as a whole."""
+    array, file = stored(*form)
+    for _ in range(data.draw(st.integers(1, 3))):
+        dims: list[tuple[int, int, int]] = []
+        places: list[tuple[int, int]] = []
+        index: list[int | slice] = []
+        for d, n in enumerate(array.shape):
+            if n and data.draw(st.booleans()):
+                places.append((d, data.draw(st.integers(0, n - 1))))
+                index.append(places[-1][1])
+                continue
+            start, step = data.draw(st.integers(0, n)), data.draw(st.integers(1, 3))
+            dims.append((d, start, step))
+            index.append(slice(start, data.draw(st.integers(start, n)), step))
+        array = array[(*index, ...)]
+        file = file.part(array.shape, dims, places)
+        assert (file.shape, file.nbytes) == (array.shape, array.nbytes)
+    same(file.load(), array)
+    for axis in range(max(1, array.ndim)):
+        for start, stop in cuts(data.draw, array.shape[axis]) if array.ndim else [(0, 1)]:
+            wanted = part(array, axis, start, stop)
+            out = np.empty(wanted.shape, wanted.dtype)
+            file.read(axis, start, stop, out)
+            same(out, wanted)
+    wider = (1, *array.shape, 1)
+    same(file.view(wider).load(), array.reshape(wider))
+    if file.c_contiguous:
+        same(file.view((array.size,)).load(), array.reshape(-1))
+    elif array.ndim > 1:
+        with pytest.raises(ValueError, match="has no view"):
+            file.view((array.size,))
+
+
+def test_parts_that_lie_beside_each_other_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    array, file = stored((1_000, 12), "float32")
+    turned, other = stored((12, 1_000), "float32", "F")
+    far = stored((40, 9_000), "float64")[1]
+    parts = {
+        # Neighbours, columns between each other, and all with some.
+        "columns": [(file.part((1_000,), [(0, 0, 1)], [(1, k)]), 0, array[:, k]) for k in (4, 3)],
+        "steps": [(file.part((1_000, 3), [(0, 0, 1), (1, k, 2)], []), 0, array[:, k : k + 5 : 2]) for k in (2, 1)],
+        "whole": [(file, 0, array), (file.part((1_000, 2), [(0, 0, 1), (1, 4, 1)], []), 0, array[:, 4:6])],
+        "turned": [(other.part((1_000,), [(1, 0, 1)], [(0, k)]), 0, turned[k]) for k in (1, 2)],
+        "alone": [(far.part((40, 2), [(0, 0, 1), (1, k, 1)], []), 0, None) for k in (0, 8_000)],
+        "rows": [(file.part((990, 12), [(0, k, 1), (1, 0, 1)], []), 0, array[k : 990 + k]) for k in (0, 10)],
+    }
+    read: list[int] = []
+    plain = Descriptor.read
+    monkeypatch.setattr(Descriptor, "read", lambda s, data, at: (read.append(len(data)), plain(s, data, at))[1])
+    for name, items in parts.items():
+        read.clear()
+        readers = file.readers([(part, axis) for part, axis, _ in items])
+        for start, stop in ((0, 7), (7, 8), (8, min(part.shape[0] for part, _, _ in items))):
+            for reader, (part, _, expected) in zip(readers, items, strict=True):
+                out = np.empty((stop - start, *part.shape[1:]), part.dtype)
+                reader(start, stop, out)
+                if expected is not None:
+                    same(out, expected[start:stop])
+        size = 48_000 if name != "alone" else 0
+        assert name in ("alone", "rows") or sum(read) <= size, name
+
+
 def test_places_that_are_not_there() -> None:
     _, file = stored((4, 5), "float32")
     out = np.empty((2, 5), np.float32)

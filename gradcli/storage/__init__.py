@@ -4,10 +4,10 @@ Names of files and URLs go in, arrays come out, or stay in their files and are r
 `open_array`, `streaming`. A file is checked against its header before any of its data is read or any memory is taken
 for it, so that a damaged or malicious file costs one line on standard error.
 
-To read: `pipes` and `header`, `loading` and `archive`; `formats` for all but .npy and .npz; `ranges`,
-`boxes`, `file_array` and `remote` for arrays that stay where they are; `opening` puts all together, `npy_records`
-reads one array after the other. To write: `target`, `together`, then `writing`, `bundle` and `file_sink`;
-`edges` keeps what a printed summary shows.
+To read: `pipes` and `header`, `loading` and `archive`; `formats` for all but .npy and .npz; `ranges`, `boxes`,
+`shared_rows`, `file_array` and `remote` for arrays that stay where they are; `opening` puts all together, `npy_records`
+reads one array after the other. To write: `target`, `together`, then `writing`, `bundle` and `file_sink`; `edges` keeps
+what a printed summary shows.
 """
 
 from gradcli.storage.edges import Edges as Edges

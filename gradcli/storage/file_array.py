@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from gradcli.errors import WorkError
-from gradcli.storage.boxes import NEAR, cut, read_at, read_box, whole
+from gradcli.storage.boxes import NEAR, Box, read_at, read_box, whole
 from gradcli.storage.header import Array, DType, Header, truncated
 from gradcli.storage.loading import check_booleans, check_memory, reading
 from gradcli.storage.ranges import Index, Ranges, block_ranges, lengths, parse_index
+from gradcli.storage.shared_rows import SharedRows, beside_each_other
+
+#: What fills an array with a block: `reader(start, stop, out)`.
+Reader = Callable[[int, int, Array], None]
 
 # Rows of a file are picked from blocks of at most so much.
 _MOST_AT_ONCE = 4 << 20
@@ -73,28 +78,28 @@ class Descriptor:
 
 
 class FileArray:
-    """An array in a .npy file, of which nothing is held in memory.
+    """An array in a .npy file, or a part of one, of which nothing is held in memory.
 
     `dtype` is in native byte order whatever the file's is. The file stays open, so that another one may take its
-    name. Methods may be called from any thread.
+    name. Methods may be called from any thread. `header` is that of the file, `box` where the part lies; a last
+    dimension of one element stands for its elements, which need not be neighbours.
     """
 
     #: It is read block by block, unlike what is in memory.
     streams = True
 
-    def __init__(self, source: ByteSource, header: Header) -> None:
+    def __init__(self, source: ByteSource, header: Header, box: Box | None = None) -> None:
         self.path = header.path
-        self.shape = header.shape
         self.dtype: DType = header.dtype.newbyteorder("=")
-        self.ndim = len(header.shape)
-        self.size = math.prod(header.shape)
-        self.nbytes = header.nbytes
-        self.offset = header.offset
-        self.c_contiguous = not header.fortran_order or self.size == 0 or sum(n != 1 for n in header.shape) < 2
+        self._box = _box_of(header) if box is None else box
+        self.shape = self._box.counts[:-1]
+        self.ndim = len(self.shape)
+        self.size = math.prod(self.shape)
+        self.nbytes = self.size * self.dtype.itemsize
+        self.offset = self._box.position
+        self.c_contiguous = self.size == 0 or _in_c_order(self._box)
         self._source = source
         self.header = header
-        shape = header.shape if self.c_contiguous else header.shape[::-1]
-        self._whole = whole(header.offset, shape, header.dtype.itemsize)
 
     def __repr__(self) -> str:
         return f"FileArray({self.path!r}, shape={self.shape}, dtype={self.dtype})"
@@ -109,6 +114,30 @@ class FileArray:
         if out.shape != lengths(ranges) or out.dtype != self.dtype:
             raise ValueError(f"a block {start}:{stop} of {self} along axis {axis} is no {out.dtype} {out.shape}")
         self._read(ranges, out)
+
+    def readers(self, cuts: Sequence[tuple[FileArray, int]]) -> list[Reader]:
+        """For each of some arrays, given with the dimension that it is cut along, what reads a block of it as
+        `reader(start, stop, out)`, all in one thread: rows that parts of a file share are read once."""
+        found: list[Reader] = [partial(array.read, axis) for array, axis in cuts]
+        plain = {k: array._source for k, (array, _) in enumerate(cuts) if array._is_plain()}
+        for source in dict.fromkeys(plain.values()):
+            mine = [k for k, other in plain.items() if other is source]
+            shared = beside_each_other([(cuts[k][0]._box, cuts[k][1]) for k in mine], source.read)
+            for k, rows in zip(mine, shared, strict=True):
+                if rows is not None:
+                    found[k] = partial(cuts[k][0]._read_beside, rows, cuts[k][1])
+        return found
+
+    def _is_plain(self) -> bool:
+        """Whether its bytes are elements as they are."""
+        return self.ndim > 0 and self.header.dtype.isnative and self.dtype.kind != "b"
+
+    def _read_beside(self, rows: SharedRows, axis: int, start: int, stop: int, out: Array) -> None:
+        try:
+            with reading(self.path):
+                rows.fill(self._box, self.dtype, axis, start, stop, out)
+        except EOFError:
+            raise self._truncated() from None
 
     def __getitem__(self, key: Index) -> Array:
         """The part of the array that integers and slices (of step 1) select; only that is read and held."""
@@ -150,10 +179,11 @@ class FileArray:
             raise self._truncated() from None
 
     def load(self) -> Array:
-        """The whole array, in memory and in the order of the file; WorkError when it does not fit."""
-        check_memory(self.header, hint=None)
+        """The whole array, in memory and in the order of the file, or a part of one in C order; WorkError when it does
+        not fit."""
+        check_memory(self.header._replace(shape=self.shape), hint=None)
         with reading(self.path):
-            out = np.empty(self.shape, self.dtype, order="C" if self.c_contiguous else "F")
+            out = np.empty(self.shape, self.dtype, order="C" if self.c_contiguous or self._is_part() else "F")
         self._read([(0, n) for n in self.shape], out)
         return out
 
@@ -173,24 +203,68 @@ class FileArray:
         return self.view((self.size,))
 
     def view(self, shape: tuple[int, ...]) -> FileArray:
-        """The same data as an array of another shape; ValueError unless it is in C order."""
-        if not self.c_contiguous or math.prod(shape) != self.size:
+        """The same data as an array of another shape; ValueError unless it is in C order, or only dimensions of one
+        element come or go."""
+        if math.prod(shape) == self.size and self.c_contiguous:
+            return self._placed(whole(self.offset, (*shape, 1), self.dtype.itemsize))
+        strides = iter([stride for n, stride in zip(self.shape, self._box.strides, strict=False) if n != 1])
+        if [n for n in shape if n != 1] != [n for n in self.shape if n != 1]:
             raise ValueError(f"{self} has no view of shape {shape}")
-        return FileArray(self._source, self.header._replace(shape=shape, fortran_order=False))
+        # Nobody steps along a dimension of one element.
+        found = [self.dtype.itemsize if n == 1 else next(strides) for n in shape]
+        return self._placed(Box(self.offset, (*shape, 1), (*found, self.dtype.itemsize)))
+
+    def part(
+        self, shape: tuple[int, ...], dims: Sequence[tuple[int, int, int]], places: Sequence[tuple[int, int]]
+    ) -> FileArray:
+        """The array of this shape that shows, along each dimension, one of ours from a place on in steps, as in `dims`,
+        at fixed `places` along the others."""
+        strides, position = self._box.strides, self.offset
+        position += sum(start * strides[d] for d, start, _ in dims) + sum(place * strides[d] for d, place in places)
+        found = [step * strides[d] for d, _, step in dims]
+        return self._placed(Box(position, (*shape, 1), (*found, self.dtype.itemsize)))
+
+    def _is_part(self) -> bool:
+        return self._box != _box_of(self.header)
+
+    def _placed(self, box: Box) -> FileArray:
+        return FileArray(self._source, self.header, box)
 
     def _read(self, ranges: Ranges, out: Array) -> None:
         if not out.size:
             return
-        box = cut(self._whole, ranges if self.c_contiguous else ranges[::-1])
-        data = out if self.c_contiguous else out.T
-        header = self.header
+        box, header = self._box, self.header
+        position = box.position + sum(start * stride for (start, _), stride in zip(ranges, box.strides, strict=False))
+        # What is farthest apart comes first, as in a file.
+        order = sorted(range(self.ndim), key=lambda d: -box.strides[d])
+        counts, strides = [out.shape[d] for d in order], [box.strides[d] for d in order]
+        wanted = Box(position, (*counts, 1), (*strides, box.strides[-1]))
         try:
             with reading(self.path):
-                read_box(self._source.read, box, header.dtype, data if self.ndim else data.reshape(1))
+                read_box(self._source.read, wanted, header.dtype, out.transpose(order)[..., None])
         except EOFError:
             raise self._truncated() from None
         check_booleans(out, header)
 
     def _truncated(self) -> WorkError:
         """The error where the file ends too early: it may do so far before the place that was read."""
-        return truncated(self.header, max(0, self._source.size() - self.offset))
+        return truncated(self.header, max(0, self._source.size() - self.header.offset))
+
+
+def _box_of(header: Header) -> Box:
+    """Where a whole array lies."""
+    shape = header.shape[::-1] if header.fortran_order else header.shape
+    box = whole(header.offset, (*shape, 1), header.dtype.itemsize)
+    return _turned(box) if header.fortran_order else box
+
+
+def _turned(box: Box) -> Box:
+    """The same with its dimensions in the opposite order, but for the last one."""
+    return Box(box.position, (*box.counts[-2::-1], 1), (*box.strides[-2::-1], box.strides[-1]))
+
+
+def _in_c_order(box: Box) -> bool:
+    """Whether the elements lie one after the other in C order."""
+    long = [(n, stride) for n, stride in zip(box.counts, box.strides, strict=True) if n != 1]
+    expected = [n * stride for n, stride in long[1:]] + [box.strides[-1]]
+    return all(stride == wanted for (_, stride), wanted in zip(long, expected, strict=True)) if long else True

@@ -233,6 +233,7 @@ class FileSink(FileArray):
     def __init__(self, file: _File, header: Header) -> None:
         super().__init__(file.descriptor, header)
         self._file = file
+        self._whole = whole(header.offset, header.shape, header.dtype.itemsize)
 
     def __repr__(self) -> str:
         return f"Sink({self.path!r}, shape={self.shape}, dtype={self.dtype})"
