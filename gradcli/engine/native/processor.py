@@ -72,12 +72,12 @@ def has_wide_vectors() -> bool:
 
 
 def register_bytes() -> int:
-    """How many bytes such a register holds: without AVX-512 half as many, or, on Arm, in two of them."""
+    """How many bytes one of this machine's registers holds: 32 stands for two of Arm's, too."""
     return 64 if has_wide_vectors() else 32
 
 
 def vectors_for_results() -> int:
-    """How many such vectors there is room for, beside what these are computed of."""
+    """For how many vectors of 64 bytes there are registers, beside what these are computed of."""
     return 24 if has_wide_vectors() else 6
 
 

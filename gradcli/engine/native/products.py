@@ -230,8 +230,9 @@ class PanelProducts:
                 v.store(v.load(place, FLOAT64) + v.cast(vector, FLOAT64), place)
 
     def with_vector(self, a: PanelRows, b: PanelRows, out: PanelRows, rows: str, spare: str) -> None:
-        """`out = a @ b` where `b` is one vector, a row in memory, and `out` has room for whole vectors of rows. The
-        last few rows are read from a copy at `spare`, which has room for as many as there are lanes."""
+        """`out = a @ b` where `b` is one vector, a row in memory with zeros up to a whole number of vectors, and `out`
+        has room for whole vectors of rows. The last few rows are read from a copy at `spare`, which has room for as
+        many as there are lanes."""
         v = self.v
         rest, whole, size = v.fresh(), v.fresh(), v.fresh()
         v.declarations["@llvm.memcpy"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
@@ -289,11 +290,11 @@ class PanelProducts:
     def _store_sum(self, total: Vector, place: str) -> None:
         """Write the sum of all lanes, added up in the same order."""
         v, lanes = self.v, self.v.lanes
-        while lanes > 1:
+        while lanes > 2:
             with v.narrowed(lanes):
                 halves = in_pieces(v, total, lanes // 2)
             lanes //= 2
             with v.narrowed(lanes):
                 total = halves[0] + halves[1]
-        with v.narrowed(1):
-            v.store(total, place)
+        with v.narrowed(2):
+            first_store(v, total + shuffled(v, total, total, (1, 0)), place, 1)

@@ -41,6 +41,7 @@ def apart(v: Expressions, place: Place, dtype: np.dtype, columns: int) -> list[V
     piece, lanes = _PIECE // dtype.itemsize, v.lanes
     parts: list[list[Vector]] = [[] for _ in range(columns)]
     for first in range(0, lanes, 2 * piece):
+        found: dict[int, Vector] = {}
         for left in _starts(columns, piece):
             rows = []
             for row in range(first, first + piece):
@@ -50,10 +51,11 @@ def apart(v: Expressions, place: Place, dtype: np.dtype, columns: int) -> list[V
                 rows.append(joined(v, halves, piece))
             with v.narrowed(2 * piece):
                 for column, part in enumerate(_turned(v, rows), left):
-                    # What the last pieces have of those before is there already.
-                    if len(parts[column]) * 2 * piece == first:
-                        parts[column].append(part)
-    return [joined(v, found, 2 * piece) for found in parts]
+                    # The last piece has some columns of the one before again.
+                    found.setdefault(column, part)
+        for column, part in found.items():
+            parts[column].append(part)
+    return [joined(v, pieces, 2 * piece) for pieces in parts]
 
 
 def together(v: Expressions, place: Place, columns: Sequence[Vector], past: bool = False) -> None:
