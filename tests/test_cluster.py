@@ -32,6 +32,7 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Request, prepare
 from gradcli.evaluation.values import InputSpec
+from gradcli.graph.node import CONSTANT
 from gradcli.language.parse import parse
 from gradcli.storage import FileArray, open_array, streaming
 from gradcli.storage.file_sink import SharedFile
@@ -78,6 +79,7 @@ def _eval(monkeypatch: pytest.MonkeyPatch, folder: str, *words: str) -> dict[str
         ["tanh(x)*x", "x=x.npy", "--grad-output", "1"],
         # Several passes, and a file in Fortran order.
         ["sum((F - mean(F, 0))**2 / (1 + var(F)))", "F=F.npy"],
+        ["sum(exp(F[:, 1:])/mean(exp(F[:, 0])))", "F=F.npy"],
         # Blocks of columns, each of which goes to many places in the file.
         ["cumsum(C, 0)", "C=C.npy", "--no-grad"],
         # Everything in the memory of the client, strides and all.
@@ -85,7 +87,7 @@ def _eval(monkeypatch: pytest.MonkeyPatch, folder: str, *words: str) -> dict[str
         # Numbers that the plan with conditions cannot take.
         ["sum(x/s)", "x=x.npy", "s=1e-40"],
     ],
-    ids=["logistic", "streamed", "passes", "columns", "memory", "fallback"],
+    ids=["logistic", "streamed", "passes", "parts", "columns", "memory", "fallback"],
 )
 def test_same_bytes(
     words: list[str], files: Path, workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -214,17 +216,18 @@ def test_a_file_that_changes_is_an_error(files: Path, workers: Workers, tmp_path
     np.save(path, np.zeros(17_600_000, np.float32))
     request, inputs = _request(path)
     program = plan(request.roots, files=frozenset(request.leaves.values()))
+    leaves = [leaf.params["value"] if leaf.op is CONSTANT else inputs["x"] for leaf in program.leaves]
     with connected(workers.address) as met:
         dealer = Dealer(met, request.recipe(None), program, inputs, frozenset())
         os.utime(path, ns=(1, 1))
         with pytest.raises(WorkError, match="a worker sees another file at"):
-            run(program, [inputs["x"]], runner=dealer)
+            run(program, leaves, runner=dealer)
         # Under its name is another one before the run: the data comes from the file that was opened.
         np.save(tmp_path / "other.npy", np.ones(3))
         os.replace(tmp_path / "other.npy", path)
         dealer = Dealer(met, request.recipe(None), program, inputs, frozenset())
         assert dealer.origins == {}
-        assert run(program, [inputs["x"]], runner=dealer)[0] == 0
+        assert run(program, leaves, runner=dealer)[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,19 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.storage import FileSink, opening
+from gradcli.engine.native.choice import chosen, using
+from gradcli.engine.native.step import NativeStep
+from gradcli.engine.plan.passes import Step, Sum
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Program, Sizes
+from gradcli.evaluation.request import prepare
+from gradcli.evaluation.values import InputSpec
+from gradcli.graph.node import Node
+from gradcli.language.parse import parse
+from gradcli.storage import FileArray, FileSink, loading, open_array, opening
+from gradcli.storage.file_array import Descriptor
 from tests.command import COMMAND, call, ended_by, environment, leftovers, shell
 from tests.peak import measured
-from tests.test_engine_blocks import agree
 from tests.test_explain import sparse
 
 # Beyond what the interpreter with NumPy takes.
@@ -34,6 +43,7 @@ def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def everything_is_large(monkeypatch: pytest.MonkeyPatch, in_blocks: None) -> None:
     """Files and results of any size are read and written in blocks."""
     monkeypatch.setattr(opening, "LARGE", 0)
+    monkeypatch.setattr(loading, "LARGE", 0)
     monkeypatch.setattr("gradcli.cli.output_files._LARGE", 0)
 
 
@@ -57,36 +67,159 @@ EXPRESSIONS = {
     # Of what is kept between passes nothing may end up in the file of a result of the same shape.
     "p = exp(Y); sort(p, 0)[0]*p": "Y",
 }
-# This is cut across the rows of the file. In memory the pieces lie apart, as those of arrays in Fortran order do, and
-# NumPy adds up in another order.
-ACROSS = {"Y.T*2 - sum(Y, 1)"}
+# Parts of a file, of which no more is read, and what several passes need, which is kept or computed again.
+PARTS = {
+    "sum(X[:, 2:5])": "X",
+    "mean(X[:, ::2]*exp(X[:, 3:8]), 0)": "X",
+    "sum(X[7:, 4]**2) + mean(X[::3])": "X",
+    "sum(relu(Y[:, 5:900] @ Y[:300, 5:900].T))": "Y",
+    "sum(T[3]*T[:, :, 5:30].sum(0).sum(1)[:, None])": "T",
+    "T[:, 4:60][2:].view(29, -1).std(1)": "T",
+    "sum(softmax(X, 0)**2) + var(X[:, 1])": "X",
+    "t = tanh(X@X[:9]); sum(t/sum(t, 0)) + amax(t)": "X",
+    "p = exp(x); mean(p*x[5:].sum())/mean(p)": "x",
+}
 
 
+@pytest.mark.parametrize("engine", ["numpy", "native"])
 @pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_the_bits_of_arrays_in_memory(
-    order: str, dtype: str, everything_is_large: None, monkeypatch: pytest.MonkeyPatch
+    order: str, dtype: str, engine: str, everything_is_large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gc.set_engine(engine)
     rng = np.random.default_rng(4)
     for name, shape in SHAPES.items():
         np.save(f"{name}.npy", np.asarray(rng.normal(0, 0.5, shape).astype(dtype), order=order))  # type: ignore[call-overload]
-    for expression, name in EXPRESSIONS.items():
+    for expression, name in {**EXPRESSIONS, **PARTS}.items():
+        assert isinstance(open_array(f"{name}.npy"), FileArray)
         array = np.load(f"{name}.npy")
         inputs = {name: array.astype(array.dtype.newbyteorder("="), order="K")}
         expected = gc.evaluate(expression, inputs, grad_output=0.5)
-        words = ["eval", expression, f"{name}={name}.npy", "--grad-output", "0.5", "-o", "out/", "-q"]
+        words = [
+            "eval",
+            expression,
+            f"{name}={name}.npy",
+            "--grad-output",
+            "0.5",
+            "-o",
+            "out/",
+            "-q",
+            "--engine",
+            engine,
+        ]
         assert call(monkeypatch, *words) == (0, "", ""), expression
         assert expected.grads is not None
         for file, tensor in {"value": expected.value, f"{name}.grad": expected.grads[name]}.items():
             assert tensor is not None
             got, wanted = np.load(f"out/{file}.npy"), tensor.detach().numpy()
             assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype), (expression, file)
-            if order == "C" and expression not in ACROSS:
-                assert got.tobytes() == wanted.tobytes(), (expression, file)
-            else:
-                agree([got], [wanted], 32 * float(np.finfo(got.dtype).eps))
+            assert got.tobytes() == wanted.tobytes(), (expression, file)
     written = ["out/value.npy", *(f"out/{name}.grad.npy" for name in SHAPES)]
     assert leftovers() == sorted(["out", *written, *(f"{name}.npy" for name in SHAPES)])
+
+
+# What is little is computed operation by operation, as in these that look at few elements.
+LITTLE = {
+    "exp(X[:, :3]).sum(1)": "X",
+    "mean(tanh(X[:, 1:4]), 0)": "X",
+    "logsumexp(Y[4:9, 2:700], 1)": "Y",
+    "Y.T[:5, :3]*2": "Y",
+    "sum(T[5, 3:9]**2) + T[1, 2, 3]": "T",
+    "exp(x[:70000]).sum().expand(5000000)": "x",
+}
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_bits_of_what_is_little(order: str, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "LARGE", 0)
+    monkeypatch.setattr("gradcli.cli.output_files._LARGE", 0)
+    gc.set_engine(engine)
+    rng = np.random.default_rng(4)
+    for name, shape in SHAPES.items():
+        np.save(f"{name}.npy", np.asarray(rng.normal(0, 0.5, shape), order=order))  # type: ignore[call-overload]
+    for expression, name in LITTLE.items():
+        expected = gc.evaluate(expression, {name: np.load(f"{name}.npy")}, wrt=())
+        words = ["eval", expression, f"{name}={name}.npy", "--no-grad", "-o", "out/", "-q", "--engine", engine]
+        assert call(monkeypatch, *words) == (0, "", ""), expression
+        assert np.load("out/value.npy").tobytes() == expected.value.numpy().tobytes(), expression
+
+
+def _walk(program: Program) -> list[tuple[object, ...]]:
+    """What a program computes, in which order, apart from where that lies."""
+    steps = [step for stage in program.stages for step in stage.whole]
+    whole = [step.node.op.name for step in steps if step.out not in program.parts]
+    found: list[tuple[object, ...]] = [(program.direct, program.calls, whole)]
+    for one in program.passes:
+        now = chosen(program, one)
+        native = [[covered.node.op.name for covered in s.covers] for s in now.steps if isinstance(s, NativeStep)]
+        plain = [step.node.op.name for step in now.steps if isinstance(step, Step | Sum)]
+        found.append((now.length, now.rows, one.transposed, [s.node.op.name for s in now.sums], native, plain))
+    return found
+
+
+ALIKE = {
+    **{text: {name: SHAPES[name]} for text, name in {**EXPRESSIONS, **PARTS, **LITTLE}.items()},
+    "p = exp(B); q = p/sum(p); q@q": {"B": (64, 40, 40)},
+    "p = exp(B); q = p/sum(p); q@q.mT": {"B": (128, 40, 40)},
+    "v = exp(C)/sum(exp(C), 0); v.sum(1)[:, None].expand(20000, 1000)": {"C": (20_000, 100)},
+    "h = tanh(C); sum(h/sum(h, 0)*max(h, 1).values[:, None]) + sum(C[:, 5])": {"C": (20_000, 100)},
+    "take_along_dim(exp(Y)/sum(exp(Y)), i, 0)": {"Y": (3_001, 1_009), "i": (3_001, 1_009)},
+}
+
+
+@pytest.mark.parametrize("sizes", [Sizes(), Sizes(small=300, little=0), Sizes(small=300, little=0, kept=1 << 20)])
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize("text", ALIKE)
+def test_the_plan_does_not_depend_on_where_anything_lies(text: str, engine: str, sizes: Sizes) -> None:
+    forms = [InputSpec(n, shape, np.dtype("i8" if n == "i" else "f8")) for n, shape in ALIKE[text].items()]
+    request = prepare(parse(text), forms, None, True)
+    leaves, roots = frozenset(request.leaves.values()), range(len(request.roots))
+    with using(engine):
+        plain = _walk(plan(request.roots, sizes=sizes))
+        for files in (frozenset[Node](), leaves):
+            for streamed in (frozenset[int](), *(frozenset([k]) for k in roots), frozenset(roots)):
+                other = plan(request.roots, files=files, streamed=streamed, sizes=sizes)
+                assert _walk(other) == plain, streamed
+
+
+@pytest.fixture
+def bytes_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes of files that stay where they are have been read, each time."""
+    found: list[int] = []
+    read = Descriptor.read
+
+    def counted(self: Descriptor, data: memoryview, position: int) -> None:
+        found.append(len(data))
+        read(self, data, position)
+
+    monkeypatch.setattr(Descriptor, "read", counted)
+    return found
+
+
+def test_of_a_part_no_more_is_read_than_it_takes(monkeypatch: pytest.MonkeyPatch, bytes_read: list[int]) -> None:
+    monkeypatch.setattr(loading, "LARGE", 0)
+    np.save("X.npy", np.random.default_rng(0).normal(size=(500_000, 20)))
+    rows = 1000 * 20 * 8
+    for expression, most in {"mean(X[:1000])": rows, "sum(X[7, :3]*X[8, 5])": 100, "X[4:6][1]*2": 500}.items():
+        bytes_read.clear()
+        assert call(monkeypatch, "eval", expression, "X=X.npy", "--no-grad", "--memory-limit", "1MB").code == 0
+        assert 0 < sum(bytes_read) <= most, expression
+    bytes_read.clear()
+    assert call(monkeypatch, "eval", "X[:300000]", "X=X.npy", "--no-grad", "-o", "value=v.npy", "-q").code == 0
+    assert sum(bytes_read) == 300_000 * 20 * 8 and len(bytes_read) < 1000
+
+
+def test_a_search_reads_parts_of_files_once(monkeypatch: pytest.MonkeyPatch, bytes_read: list[int]) -> None:
+    np.save("X.npy", np.random.default_rng(0).normal(size=(3_000, 20)))
+    words = ["minimize", "mean((X[:1000, :5]@w[:5] - X[:1000, 7])**2)", "X=X.npy", "w=zeros(6)", "--wrt", "w", "--json"]
+    in_memory = call(monkeypatch, *words)
+    monkeypatch.setattr(loading, "LARGE", 0)
+    from_file = call(monkeypatch, *words)
+    assert in_memory.code == from_file.code == 0
+    assert json.loads(in_memory.out)["parameters"] == json.loads(from_file.out)["parameters"]
+    assert sum(bytes_read) < 3 * 3_000 * 20 * 8
 
 
 def test_inputs_of_many_kinds_together(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:

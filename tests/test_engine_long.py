@@ -36,16 +36,16 @@ CHAINS = {
 }
 
 
-def instructions(work: Callable[[], object]) -> int:
-    """How many of Python's own instructions the engine does: always as many, however busy the machine is."""
+def lines(work: Callable[[], object]) -> int:
+    """How many lines of Python the engine goes through, in a loop each time anew: always as many, however busy the
+    machine is."""
     count = 0
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         nonlocal count
         if ENGINE not in frame.f_code.co_filename:
             return None
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
+        count += event == "line"
         return trace
 
     before = sys.gettrace()
@@ -63,7 +63,7 @@ def test_twice_as_many_operations_take_much_less_than_four_times_as_long(name: s
 
     def evaluated(times: int) -> int:
         text = "t = x; " + "; ".join([step] * times) + "; sum(t**2)"
-        return instructions(lambda: gc.evaluate(text, {"x": x}))
+        return lines(lambda: gc.evaluate(text, {"x": x}))
 
     # What is imported at the first use of all this is not counted.
     evaluated(3)
@@ -82,19 +82,19 @@ KEPT = [
 def test_what_is_weighed_anew_is_as_if_all_were(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     count = 0
 
-    def weighed(schedule: Schedule, frugal: bool) -> list[PassNodes]:
+    def weighed(schedule: Schedule) -> list[PassNodes]:
         nonlocal count
         found = pass_nodes._Passes(schedule)
         kept = pass_nodes._Kept(schedule, found)
         while (node := kept.best()) is not None:
-            assert node not in schedule.stored
+            assert node not in schedule.kept
             kept.keep(node)
             count += 1
             others = pass_nodes._Passes(schedule)
             again = pass_nodes._Kept(schedule, others)
             assert found.by_key == others.by_key
             assert (kept.costs, kept.gains, kept.by_users) == (again.costs, again.gains, again.by_users)
-        return pass_nodes.passes(schedule, frugal)
+        return pass_nodes.passes(schedule)
 
     monkeypatch.setattr(assemble, "passes", weighed)
     shapes = {"x": (70_000,), "y": (70_000,), "X": (70_000, 8)}

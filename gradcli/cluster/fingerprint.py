@@ -22,6 +22,8 @@ def fingerprint(program: Program) -> str:
 
     for node in program.values:
         note(node.op.name, node.shape, node.dtype, node.params)
+    for view in program.views:
+        note("view", view.inputs, view.out)
     for stage in program.stages:
         for whole in stage.whole:
             note("whole", whole.inputs, whole.out)
@@ -29,7 +31,7 @@ def fingerprint(program: Program) -> str:
             note("pass", one.length, one.rows, one.cuts, one.shared, one.writes, one.buffers, one.transposed)
             for step in one.steps:
                 note(*_step(step))
-    note("roots", program.roots, program.shapes, sorted(program.borrowed.items()))
+    note("roots", program.roots, program.shapes, sorted(program.parts), sorted(program.borrowed.items()))
     return digest.hexdigest()
 
 

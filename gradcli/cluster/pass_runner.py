@@ -12,6 +12,7 @@ from gradcli.cluster.fingerprint import fingerprint, versions
 from gradcli.cluster.scheduler import Cluster, dealt
 from gradcli.cluster.transfer import piece_of
 from gradcli.cluster.worker import Done, PassPart, Results, Work, compute, hold
+from gradcli.engine.execute.given_values import packed_value
 from gradcli.engine.execute.run import threaded
 from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
 from gradcli.engine.execute.threads import get_num_threads
@@ -67,8 +68,11 @@ class Dealer:
         if wanted_blocks(one, sinks) is not None or one.blocks == 1:
             threaded(get_num_threads())(program, one, values, sinks, told)
             return
-        number = next(k for k, each in enumerate(program.passes) if each is one)
-        pieces = _Dealt(one, number, values, sinks, told, self._found(program))
+        number, found = next(k for k, each in enumerate(program.passes) if each is one), self._found(program)
+        for _, shared in one.shared:
+            if shared not in found:
+                packed_value(program, values, shared)
+        pieces = _Dealt(one, number, values, sinks, told, found)
         futures = {k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in pieces.large}
         try:
             self._deal(pieces, self._work(program), futures)
@@ -78,16 +82,22 @@ class Dealer:
         finish_sums(one, values, pieces.states)
 
     def _found(self, program: Program) -> set[int]:
-        """The arrays that workers have by themselves: constants, and inputs in files that they can read."""
+        """The arrays that workers have by themselves: constants, inputs in files that they can read, and parts of
+        these."""
         leaves = enumerate(program.leaves)
-        return {k for k, leaf in leaves if leaf.op is not INPUT or leaf.params["name"] in self.origins}
+        found = {k for k, leaf in leaves if leaf.op is not INPUT or leaf.params["name"] in self.origins}
+        for view in program.views:
+            if found.issuperset(view.inputs):
+                found.add(view.out)
+        return found
 
     def _work(self, program: Program) -> Any:
         """What the workers are told of the plan: a future of it."""
         fallback = program is not self.program
         if fallback not in self._works:
             given = tuple(self.inputs), tuple(self.origins.items()), self.roots, tuple(sorted(self.streamed))
-            work = Work(self.recipe, *given, fallback, versions(), fingerprint(program), engine_in_use())
+            plan = fallback, tuple(program.sizes)
+            work = Work(self.recipe, *given, *plan, versions(), fingerprint(program), engine_in_use())
             self._works[fallback] = self.cluster.client.submit(hold, work, pure=False)
         return self._works[fallback]
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from gradcli.cluster.fingerprint import fingerprint, processor, versions
 from gradcli.cluster.transfer import Piece, blank, placed
-from gradcli.engine.execute.run import values_of
+from gradcli.engine.execute.given_values import packed_value, values_of
 from gradcli.engine.execute.run_pass import PassRun, group_rows, run_groups
 from gradcli.engine.native.choice import chosen, engine_in_use, using
 from gradcli.engine.plan.passes import Pass
+from gradcli.engine.plan.program import Sizes
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Recipe
@@ -37,7 +38,7 @@ class Work(NamedTuple):
 
     `files` are the inputs that are read block by block, `origins` those among them that workers find themselves;
     `roots` are the places of those roots that are computed, None for all; `streamed` those among them that are written
-    so. `fallback` asks for the plan without conditions.
+    so. `fallback` asks for the plan without conditions, `sizes` are those of the plan.
     """
 
     recipe: Recipe
@@ -46,6 +47,7 @@ class Work(NamedTuple):
     roots: tuple[int, ...] | None
     streamed: tuple[int, ...]
     fallback: bool
+    sizes: tuple[int, ...]
     versions: tuple[tuple[str, str], ...]
     fingerprint: str
     engine: str
@@ -149,7 +151,8 @@ class _Prepared:
         request = work.recipe.prepare()
         read = frozenset(request.leaf(name) for name in work.files)
         roots = None if work.roots is None else [request.roots[k] for k in work.roots]
-        program = Compiled(request, read, roots=roots, streamed=frozenset(work.streamed)).program
+        streamed, sizes = frozenset(work.streamed), Sizes(*work.sizes)
+        program = Compiled(request, read, roots=roots, streamed=streamed, sizes=sizes).program
         self.program = program.fallback() if work.fallback and program.fallback is not None else program
         if fingerprint(self.program) != work.fingerprint:
             hint = "install the same version of gradcli everywhere"
@@ -173,6 +176,8 @@ class _Prepared:
                     if number not in self._whole:
                         self._whole[number] = values[number].load()
                     values[number] = self._whole[number]
+            elif values[number] is not None:
+                packed_value(self.program, values, number)
         return values
 
 

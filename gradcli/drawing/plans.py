@@ -17,6 +17,8 @@ def plan_drawing(program: Program, roots: list[str]) -> Drawing:
     sketch = _Sketch(program)
     for number, leaf in enumerate(program.leaves):
         sketch.leaf(number, leaf)
+    for view in program.views:
+        sketch.whole(view)
     for stage in program.stages:
         for whole in stage.whole:
             sketch.whole(whole)

@@ -66,6 +66,7 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
     elif program.direct:
         lines.append("little to compute: one operation after the other, no blocks")
     number = 0
+    lines += [_whole_line(named, view, False, "part") for view in program.views]
     for stage in program.stages:
         for step in stage.whole:
             lines.append(_whole_line(named, step, step.out in native))
@@ -170,7 +171,7 @@ def native_steps(program: Program, parts: list[NativePart]) -> set[int]:
     return lines.union(step.out for part in parts for step in part.covers)
 
 
-def _whole_line(named: Labels, step: WholeStep, native: bool) -> str:
+def _whole_line(named: Labels, step: WholeStep, native: bool, how: str = "whole") -> str:
     inputs = ", ".join(named.of(number) for number in step.inputs)
     node = step.node
     made = f"{inputs}.{_field(node)}" if node.op is RESULT else f"{node.op.plain_name}({inputs})"
@@ -180,7 +181,7 @@ def _whole_line(named: Labels, step: WholeStep, native: bool) -> str:
     if node.op.repeated is not None:
         iterations, operations, kept = node.op.repeated(node)
         more = f"; {iterations:,} iterations of {operations:,} operations, {show_bytes(kept)} kept of each"
-    return f"whole: {named.of(step.out)} = {made}  ({shown}{more})"
+    return f"{how}: {named.of(step.out)} = {made}  ({shown}{more})"
 
 
 def kernel_name(node: Node) -> str:
@@ -203,27 +204,31 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
     """The plan as dicts and lists, for `gradcli.render.json.to_json`."""
     named = labels(program, roots)
     native = native_steps(program, native_parts(program))
-    stages: list[dict[str, Any]] = []
+    stages = []
     for stage in program.stages:
-        whole = [
-            {
-                "op": _name(s.node),
-                "inputs": [named.of(k) for k in s.inputs],
-                "out": named.of(s.out),
-                "shape": list(s.node.shape),
-                "dtype": str(s.node.dtype),
-                "kernel": "native" if s.out in native else kernel_name(s.node),
-                **({} if s.node.op.repeated is None else {"repeated": s.node.op.repeated(s.node)._asdict()}),
-            }
-            for s in stage.whole
-        ]
+        whole = [_whole_json(named, step, step.out in native) for step in stage.whole]
         stages.append({"whole": whole, "passes": [_pass_json(named, chosen(program, one)) for one in stage.passes]})
     return {
+        "parts": [_whole_json(named, view, False) for view in program.views],
         "stages": stages,
         "threads": threads,
         **memory_of(program, threads, streamed)._asdict(),
         "read": sum(one.read for one in program.passes),
         "written": sum(one.written for one in program.passes),
+    }
+
+
+def _whole_json(named: Labels, step: WholeStep, native: bool) -> dict[str, Any]:
+    node = step.node
+    repeated = {} if node.op.repeated is None else {"repeated": node.op.repeated(node)._asdict()}
+    return {
+        "op": _name(node),
+        "inputs": [named.of(k) for k in step.inputs],
+        "out": named.of(step.out),
+        "shape": list(node.shape),
+        "dtype": str(node.dtype),
+        "kernel": "native" if native else kernel_name(node),
+        **repeated,
     }
 
 

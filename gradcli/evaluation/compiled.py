@@ -8,13 +8,16 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from gradcli.engine.execute.closure import Computing
+from gradcli.engine.execute.given_values import values_of
 from gradcli.engine.execute.run import Progress, Runner, run
 from gradcli.engine.execute.small import computing
 from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import DEFAULT_SIZES, Sizes
 from gradcli.errors import written_in
 from gradcli.evaluation.request import Request
 from gradcli.graph.measured import is_measured
 from gradcli.graph.node import Node
+from gradcli.machine.limits import MEMORY_LIMIT
 
 T = TypeVar("T")
 
@@ -22,8 +25,9 @@ T = TypeVar("T")
 class Compiled:
     """The program of a request, or of some of its `roots`.
 
-    `files` are the leaves that are read block by block, `streamed` the places of the roots that are written so. Any
-    number of threads may run it.
+    `files` are the leaves that are read block by block, `streamed` the places of the roots that are written so; with
+    these, and a limit of memory, nothing is kept to save time, unless `sizes` say what is. Any number of threads may
+    run it.
     """
 
     def __init__(
@@ -33,10 +37,14 @@ class Compiled:
         *,
         roots: Sequence[Node] | None = None,
         streamed: frozenset[int] = frozenset(),
+        sizes: Sizes | None = None,
     ) -> None:
         self.request = request
         with written_in(request.source):
-            self.program = plan(request.roots if roots is None else roots, files=files, streamed=streamed)
+            if sizes is None and (files or streamed) and MEMORY_LIMIT.get() is not None:
+                sizes = DEFAULT_SIZES.frugal()
+            roots = request.roots if roots is None else roots
+            self.program = plan(roots, files=files, streamed=streamed, sizes=sizes)
         leaves = self.program.leaves
         #: What is the same at every run: constants, and what is held.
         self._leaves = [request.given[leaf] if leaf in request.given else leaf.params.get("value") for leaf in leaves]
@@ -67,12 +75,13 @@ class Compiled:
         """
         given = {place for place, _ in self._places}
         fixed = {k: array for k, array in enumerate(self._leaves) if k not in given and array is not None}
-        direct = computing(self.program, fixed, repeats)
+        direct = None if self.program.reads_files else computing(self.program, fixed, repeats)
         if direct is not None:
             with written_in(self.request.source):
                 from gradcli.engine.execute.bounds import check_memory
 
-                check_memory(self.program, self.leaves({**self._measured, **inputs}), 1, frozenset(), repeats)
+                leaves = self.leaves({**self._measured, **inputs})
+                check_memory(self.program, values_of(self.program, leaves), 1, frozenset(), repeats)
             self._direct = direct
 
     def run(

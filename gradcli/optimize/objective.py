@@ -12,6 +12,7 @@ import numpy as np
 from gradcli.autodiff.jacobian import curvature
 from gradcli.autodiff.jacobian import filled as zeros
 from gradcli.engine.execute.bounds import check_memory
+from gradcli.engine.execute.given_values import values_of
 from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError, written_in
@@ -119,7 +120,8 @@ class Objective:
         others = {n: leaf for n, leaf in request.leaves.items() if n not in self._held}
         forms = {n: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for n, leaf in others.items()}
         with written_in(request.source):
-            check_memory(compiled.program, compiled.leaves(forms), get_num_threads(), frozenset())
+            values = values_of(compiled.program, compiled.leaves(forms))
+            check_memory(compiled.program, values, get_num_threads(), frozenset())
         compiled.settle(forms, self._steps)
         return compiled
 

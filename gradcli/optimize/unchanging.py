@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.engine.plan.leaf_views import views_of_leaves
 from gradcli.engine.plan.planner import substitute
 from gradcli.engine.plan.program import DEFAULT_SIZES
 from gradcli.evaluation.compiled import Compiled
@@ -46,8 +47,8 @@ def computed_once(request: Request, roots: Sequence[Node], held: dict[str, Any])
 
 def hold(compiled: Compiled, held: dict[str, Any]) -> None:
     """Use this data at every run; what is needed whole is read from its file now, and takes the place of that."""
-    program, needed = compiled.program, compiled.program.whole_leaves()
-    whole = {leaf for k, leaf in enumerate(program.leaves) if program.direct or k in needed}
+    needed = compiled.program.needed_whole()
+    whole = {leaf for k, leaf in enumerate(compiled.program.leaves) if k in needed}
     for name, array in held.items():
         if compiled.request.leaves[name] in whole and not isinstance(array, np.ndarray):
             held[name] = array.load()
@@ -55,8 +56,10 @@ def hold(compiled: Compiled, held: dict[str, Any]) -> None:
 
 
 def _found(roots: Sequence[Node], held: Container[Node]) -> list[Node]:
-    """The nodes to compute: small ones of data that is held, as far up as they go."""
+    """The nodes to compute: small ones of data that is held, as far up as they go, and parts of that, which may lie in
+    files or apart in memory."""
     order = toposort(roots)
+    parts = set(views_of_leaves(order))
     constant, of_data, able = set[Node](), set[Node](), set[Node]()
     for node in order:
         if not node.inputs:
@@ -69,7 +72,8 @@ def _found(roots: Sequence[Node], held: Container[Node]) -> list[Node]:
             constant.add(node)
             if not of_data.isdisjoint(node.inputs):
                 of_data.add(node)
-                if node.size <= DEFAULT_SIZES.small and not node.op.blocking.view and not node.op.results:
+                small = node.size <= DEFAULT_SIZES.small and not node.op.blocking.view and not node.op.results
+                if small or node in parts:
                     able.add(node)
     used = set(roots).union(*(node.inputs for node in order if node not in able))
     return [node for node in order if node in able and node in used]

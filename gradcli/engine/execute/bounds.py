@@ -58,11 +58,14 @@ def _own(program: Program, threads: int, step: WholeStep) -> int:
 
 
 def check_memory(
-    program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int], repeats: float = 0
+    program: Program, given: Sequence[Any], threads: int, streamed: frozenset[int], repeats: float = 0
 ) -> None:
-    """Refuse a program that needs more than `MEMORY_LIMIT`, or than most of what the machine has left."""
+    """Refuse a program that needs more than `MEMORY_LIMIT`, or than most of what the machine has left.
+
+    `given` are the leaves and views of them, and perhaps further values.
+    """
     limit = MEMORY_LIMIT.get()
-    inputs = _held_inputs(program, leaves, streamed, limit is not None)
+    inputs = _held_inputs(program, given[: program.given], streamed, limit is not None)
     memory = memory_of(program, threads, streamed, repeats)
     held = memory.held + sum(size for size, _ in inputs)
     if held < SMALL and limit is None:
@@ -76,7 +79,7 @@ def check_memory(
     # What an operation gives in one piece is held, even where it goes to a file.
     whole = {step.out for stage in program.stages for step in stage.whole}
     written = {program.origin.get(n, n) for n in (program.values[number] for number in streamed - whole)}
-    made = [node for node in program.held() if node not in written]
+    made = [node for node in program.held(streamed) if node not in written]
     if held <= limit:
         message = f"{show_bytes(held)} and the compiler's {show_bytes(memory.compiler)} are needed"
         hint = hint_of_limit("--engine numpy needs no compiler")
@@ -126,23 +129,37 @@ def _buffers(program: Program, threads: int) -> tuple[int, str]:
 
 
 def _held_inputs(
-    program: Program, leaves: Sequence[Any], streamed: frozenset[int], all_of_them: bool
+    program: Program, given: Sequence[Any], streamed: frozenset[int], all_of_them: bool
 ) -> list[tuple[int, str]]:
-    """Size and name of inputs in memory: files that some operation needs whole, and, if asked, what is there already.
+    """Size and name of inputs in memory: files and parts that some operation needs whole, and, if asked, what is there
+    already.
 
     Of the free memory nothing more is taken for those.
     """
-    if not all_of_them and all(isinstance(leaf, np.ndarray) for leaf in leaves):
+    if not (all_of_them or program.views) and all(isinstance(array, np.ndarray) for array in given):
         return []
-    whole = program.whole_leaves(streamed)
+    whole = program.needed_whole(streamed)
     found = []
-    for k, leaf in enumerate(leaves):
-        if not isinstance(leaf, np.ndarray):
+    for k, array in enumerate(given):
+        if k >= len(program.leaves):
+            # Results count among what the program holds.
+            own = not isinstance(array, np.ndarray) or not array.flags.c_contiguous
+            if k in whole and own and k not in program.roots:
+                of = _name(program, k) if isinstance(array, np.ndarray) else array.path
+                found.append((array.nbytes, f"a part of {of}, which is needed whole,"))
+        elif not isinstance(array, np.ndarray):
             if k in whole:
-                found.append((leaf.nbytes, f"{leaf.path}, which is needed whole,"))
+                found.append((array.nbytes, f"{array.path}, which is needed whole,"))
         elif all_of_them and program.leaves[k].op is INPUT:
-            found.append((_size(leaf), f"the input {program.leaves[k].params.get('name') or '--grad-output'}"))
+            found.append((_size(array), f"the input {program.leaves[k].params.get('name') or '--grad-output'}"))
     return found
+
+
+def _name(program: Program, number: int) -> str:
+    """The name of the input that a view shows."""
+    while number >= len(program.leaves):
+        number = program.views[number - len(program.leaves)].inputs[0]
+    return program.leaves[number].params.get("name") or "a constant"
 
 
 def _size(array: np.ndarray) -> int:

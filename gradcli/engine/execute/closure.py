@@ -30,18 +30,19 @@ _SEVERAL = -2
 
 
 def bound(program: Program) -> Compute | None:
-    """A function from the arrays of the leaves to those of the roots, or None where a program needs more than that.
+    """A function from the arrays of the leaves, and the views of them, to those of the roots, or None where a program
+    needs more than that.
 
     It computes what `run` does. The caller has checked the memory, and silences NumPy's warnings.
     """
     if not program.direct or program.conditions or len(program.stages) != 1:
         return None
     whole = program.stages[0].whole
-    assert all(step.out == len(program.leaves) + k for k, step in enumerate(whole))
-    steps = [_bound(step) for step in whole]
+    assert all(step.out == program.given + k for k, step in enumerate(whole))
+    steps = [_bound(step, step.out in program.parts) for step in whole]
     roots = list(zip(program.roots, program.shapes, strict=True))
     same = all(program.values[k].shape == shape for k, shape in roots)
-    asarray, count = np.asarray, len(program.leaves)
+    asarray, count = np.asarray, program.given
 
     def compute(leaves: Sequence[Any]) -> list[Any]:
         values = list(leaves)
@@ -69,9 +70,9 @@ def bound(program: Program) -> Compute | None:
     return compute
 
 
-def _bound(step: WholeStep) -> tuple[Any, int, int, tuple[int, ...]]:
+def _bound(step: WholeStep, is_part: bool) -> tuple[Any, int, int, tuple[int, ...]]:
     """The kernel of a step, its first and second operand (negative for none or any number), and all of them."""
-    op, kernel = step.node.op, _kernel(step)
+    op, kernel = step.node.op, _kernel(step, is_part)
     if op.results:
         return kernel, _SEVERAL, -1, step.inputs
     if op is RESULT:
@@ -82,15 +83,21 @@ def _bound(step: WholeStep) -> tuple[Any, int, int, tuple[int, ...]]:
     return kernel, -1, -1, step.inputs
 
 
-def _kernel(step: WholeStep) -> Any:
+def _kernel(step: WholeStep, is_part: bool) -> Any:
     op, params = step.node.op, step.node.params
     if op is RESULT:
         return itemgetter(params["index"])
     assert op.kernel is not None
-    return partial(op.kernel, **params) if params else op.kernel
+    kernel = partial(op.kernel, **params) if params else op.kernel
+    return (lambda *arrays: packed(np.asarray(kernel(*arrays)))) if is_part else kernel
 
 
-def caller(step: WholeStep) -> Callable[..., Any]:
-    """A function from the arrays of an operation to its result."""
-    kernel = _kernel(step)
+def packed(array: Any) -> Any:
+    """A part of an array in row-major order, as that of a file is: NumPy adds up in the order of the memory."""
+    return array if array.flags.c_contiguous else array.copy()
+
+
+def caller(step: WholeStep, is_part: bool) -> Callable[..., Any]:
+    """A function from the arrays of an operation to its result; a part of what is there is packed."""
+    kernel = _kernel(step, is_part)
     return kernel if step.node.op.results else lambda *arrays: np.asarray(kernel(*arrays))

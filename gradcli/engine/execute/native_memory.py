@@ -79,16 +79,16 @@ class ArrayLayout:
         self.calls: list[NativeCall | tuple[WholeStep, Callable[..., Any]]] = []
         #: What is the same at every run.
         self.fixed = dict(fixed)
-        given = set(range(len(program.leaves))) - self.fixed.keys()
+        given = set(range(program.given)) - self.fixed.keys()
         wanted = {self.source.get(root, root) for root in program.roots}
         natives = 0
         for part in request.parts:
             if isinstance(part, WholeStep):
                 if part.inputs or part.node.op.draws:
-                    self.calls.append((part, caller(part)))
+                    self.calls.append((part, caller(part, part.out in program.parts)))
                     given.add(part.out)
                 else:
-                    self.fixed[part.out] = caller(part)()
+                    self.fixed[part.out] = caller(part, False)()
             elif part.group is not None:
                 assert part.function is not None
                 self.padding = max(self.padding, part.function.padding)
@@ -133,8 +133,8 @@ class KeptMemory:
         self.views: dict[int, Any] = {n: np.ndarray(node.shape, node.dtype, self.data, at) for n, node, at in starts}
         for k in self.views.keys() & layout.fixed.keys():
             self.views[k][...] = layout.fixed[k]
-        leaves = len(layout.program.leaves)
-        self.inputs = [(k, view) for k, view in self.views.items() if k < leaves and k not in layout.fixed]
+        given = layout.program.given
+        self.inputs = [(k, view) for k, view in self.views.items() if k < given and k not in layout.fixed]
         self.results: list[tuple[Any, int, tuple[int, ...]]] = []
         for root, shape in zip(layout.program.roots, layout.program.shapes, strict=True):
             number = layout.source.get(root, root)

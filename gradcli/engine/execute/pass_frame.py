@@ -30,7 +30,20 @@ class PassFrame:
     `together`, where all steps are native and nobody looks at a block in between.
     """
 
-    __slots__ = ("one", "values", "sinks", "rows", "together", "local", "slices", "calls", "tiles", "direct", "loop")
+    __slots__ = (
+        "one",
+        "values",
+        "sinks",
+        "rows",
+        "together",
+        "local",
+        "slices",
+        "calls",
+        "tiles",
+        "direct",
+        "readers",
+        "loop",
+    )
 
     def __init__(
         self, one: Pass, values: list[Any], sinks: dict[int, Any], scratch: list[Any], rows: int, together: int = 1
@@ -53,6 +66,7 @@ class PassFrame:
             if cut.buffer >= 0:
                 self.local[cut.slot] = self._view(scratch, cut.slot, cut.buffer)
         self.direct: set[int] = set()
+        self.readers = self._readers()
         for step in one.steps:
             if not isinstance(step, PLAIN):
                 self._place_results(step, scratch)
@@ -124,18 +138,24 @@ class PassFrame:
         return (partial(kernel, **params) if params else kernel), _picker((out, *inputs)), -1
 
     def _reader(self, cut: Cut) -> Any:
-        array, view, axis = self.values[cut.value], self.local[cut.slot], cut.axis
-        lead = (slice(None),) * axis
+        array, view, lead = self.values[cut.value], self.local[cut.slot], (slice(None),) * cut.axis
         if isinstance(array, np.ndarray):
             return lambda begin, end: _copy_rows(view, array[(*lead, slice(begin, end))])
-        return lambda begin, end: array.read(axis, begin, end, view)
+        read = self.readers[cut.slot]
+        return lambda begin, end: read(begin, end, view)
+
+    def _readers(self) -> dict[int, Any]:
+        """What reads each file, those that are parts of one together."""
+        cuts = [cut for cut in self.one.cuts if cut.buffer >= 0 and not isinstance(self.values[cut.value], np.ndarray)]
+        files = [(self.values[cut.value], cut.axis) for cut in cuts]
+        return dict(zip([cut.slot for cut in cuts], files[0][0].readers(files), strict=True)) if files else {}
 
     def _summer(self, item: Sum) -> Any:
         part, params = item.accumulate.partial, item.params
         if params.get("fused"):
             shape = item.node.shape
-            return lambda begin, *arrays: (np.asarray(_dot(*arrays)).reshape(shape),)
-        return lambda begin, *arrays: part(list(arrays), params, begin)
+            return lambda begin, *arrays: (np.asarray(_dot(*map(_in_order, arrays))).reshape(shape),)
+        return lambda begin, *arrays: part([_in_order(array) for array in arrays], params, begin)
 
     def _caller(self, step: Step) -> Any:
         node, params, kernel = step.node, step.params, step.kernel
@@ -232,6 +252,12 @@ def _copy_rows(target: Any, piece: Any) -> None:
     step = max(1, _STRIP // max(1, piece[:1].nbytes))
     for start in range(0, len(piece), step):
         np.copyto(target[start : start + step], piece[start : start + step])
+
+
+def _in_order(array: Any) -> Any:
+    """A block as it comes from a file, in a piece: one that is cut along an inner dimension has gaps in memory, and
+    NumPy would add it up in another order. What is repeated is so wherever it comes from."""
+    return array if array.flags.forc or 0 in array.strides else array.copy()
 
 
 def _picker(places: tuple[int, ...]) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcli.engine.execute.closure import Compute
 from gradcli.engine.execute.early_pages import pages_taken
+from gradcli.engine.execute.given_values import all_held, loaded, packed_value, values_of
 from gradcli.engine.execute.small import SMALL, computing
 from gradcli.engine.execute.threads import check_num_threads, get_num_threads
 from gradcli.engine.native.choice import chosen, chosen_lines, get_engine
@@ -68,8 +69,7 @@ def run(
     """
     # Asked for in any case: a bad GRADCLI_THREADS or GRADCLI_ENGINE is an error for small inputs too.
     engine = get_engine()
-    in_memory = program.direct and not sinks
-    if in_memory and progress is None and MEMORY_LIMIT.get() is None:
+    if program.direct and not (sinks or program.reads_files or progress) and MEMORY_LIMIT.get() is None:
         check_num_threads()
         function = _function(program, engine)
         if function is not None:
@@ -80,18 +80,19 @@ def run(
 
     count = threads or get_num_threads()
     streams = _streams(program, sinks or {})
-    check_memory(program, leaves, count, frozenset(streams))
+    values = values_of(program, leaves)
+    check_memory(program, values, count, frozenset(streams))
     check_duration(program, count, TIME_LIMIT.get())
     told = _Told(program, progress)
-    if in_memory and all(isinstance(leaf, np.ndarray) for leaf in leaves):
-        # A limit, and somebody who is told of progress, change no bits.
-        function = _function(program, engine)
-        if function is not None:
-            with np.errstate(all="ignore"):
-                found = function(leaves)
-            told.add(told.total)
-            return found
-    values = values_of(program, leaves)
+    # Files, a limit, and somebody who is told of progress, change no bits.
+    function = _function(program, engine) if program.direct else None
+    if function is not None:
+        with np.errstate(all="ignore"):
+            found = function(all_held(program, values))
+        told.add(told.total)
+        for k, sink in (sinks or {}).items():
+            _copy(found[k], sink)
+        return [(sinks or {}).get(k, array) for k, array in enumerate(found)]
     conditions = list(program.conditions or ())
     with np.errstate(all="ignore"):
         for stage in program.stages:
@@ -103,12 +104,10 @@ def run(
                 return run(other, again, sinks=sinks, threads=threads, progress=progress, runner=runner)
     for k, sink in (sinks or {}).items():
         array, shape = values[program.roots[k]], program.shapes[k]
-        if array is not None and not isinstance(array, np.ndarray) and array.size and shape:
-            # A file as it is.
-            _copy(array if array.shape == shape else array.view(shape), sink)
-        elif array is not None:
-            # It was needed as a whole.
-            sink.write(0, 0, _held(values, program.roots[k]).reshape(shape))
+        if array is not None:
+            # A file as it is, or what was needed as a whole.
+            in_shape = array.reshape if isinstance(array, np.ndarray) else array.view
+            _copy(array if array.shape == shape else in_shape(shape), sink)
     return [(sinks or {}).get(k, None) or _result(program, k, values) for k in range(len(program.roots))]
 
 
@@ -135,25 +134,32 @@ def _streams(program: Program, sinks: dict[int, Any]) -> dict[int, Any]:
         number = program.roots[k]
         shape = program.values[number].shape
         found.setdefault(number, []).append(sink if sink.shape == shape else sink.view(shape))
-    held = {number for k, number in enumerate(program.roots) if k not in sinks}
+    needed = {number for k, number in enumerate(program.roots) if k not in sinks}
     for stage in program.stages:
-        held.update(number for step in stage.whole for number in step.inputs)
+        needed.update(number for step in stage.whole for number in step.inputs)
         for one in stage.passes:
             # An input is there anyway, however it is read.
-            held.update(cut.value for cut in one.cuts if cut.value >= len(program.leaves))
-            held.update(number for _, number in one.shared)
-    several = {number: parts for number, parts in found.items() if number not in held}
+            needed.update(cut.value for cut in one.cuts if cut.value >= program.given)
+            needed.update(number for _, number in one.shared)
+    several = {number: parts for number, parts in found.items() if number not in needed}
     return {number: parts[0] if len(parts) == 1 else _Together(parts) for number, parts in several.items()}
 
 
-def _copy(file: Any, sink: Any) -> None:
-    """Write a file into a sink, some of it at a time, and only what is looked at where that is a part."""
-    axis = int(np.argmax(file.shape))
-    length = file.shape[axis]
-    rows = max(1, DEFAULT_SIZES.block_bytes * length // file.nbytes)
+def _copy(array: Any, sink: Any) -> None:
+    """Write an array or a file into a sink: only what is looked at where that is a part, and, unless it lies in memory
+    as it is written, some of it at a time."""
+    in_memory = isinstance(array, np.ndarray)
+    if not array.ndim or not array.size or (in_memory and array.flags.c_contiguous):
+        sink.write(0, 0, array if in_memory else array.load())
+        return
+    # The outermost dimension of which several places make a block.
+    fine = (k for k, n in enumerate(array.shape) if n > 1 and array.nbytes // n <= DEFAULT_SIZES.block_bytes)
+    axis = next(fine, int(np.argmax(array.shape)))
+    length = array.shape[axis]
+    rows = max(1, DEFAULT_SIZES.block_bytes * length // array.nbytes)
     looked = sink.indices(axis) // rows if hasattr(sink, "indices") else np.arange(-(-length // rows))
     for start in (np.unique(looked) * rows).tolist():
-        sink.write(axis, start, file[(*[slice(None)] * axis, slice(start, min(length, start + rows)))])
+        sink.write(axis, start, array[(*[slice(None)] * axis, slice(start, min(length, start + rows)))])
 
 
 def _without_conditions(program: Program, leaves: Sequence[Any]) -> tuple[Program, list[Any]]:
@@ -175,16 +181,6 @@ def _function(program: Program, engine: str) -> Compute | None:
     return program.functions[engine]
 
 
-def values_of(program: Program, leaves: Sequence[Any]) -> list[Any]:
-    """The arrays of a program by number, those of the leaves being there, in the shapes that the plan gives them."""
-    values: list[Any] = [*leaves, *(None for _ in program.values[len(leaves) :])]
-    for k, leaf in enumerate(leaves):
-        shape = program.values[k].shape
-        if leaf is not None and leaf.shape != shape:
-            values[k] = leaf.reshape(shape) if isinstance(leaf, np.ndarray) else leaf.view(shape)
-    return values
-
-
 def threaded(threads: int) -> Runner:
     """What runs a pass in so many threads of this process."""
 
@@ -195,10 +191,10 @@ def threaded(threads: int) -> Runner:
         from gradcli.engine.execute.run_pass import compile_pass, run_pass
 
         for _, number in one.shared:
-            _held(values, number)
+            packed_value(program, values, number)
         for cut in one.cuts:
             if cut.buffer < 0:
-                _held(values, cut.value)
+                loaded(values, cut.value)
         ready = chosen(program, one)
         if ready.fused and id(one) not in program.compiled:
             with pages_taken(_unfilled(program, one, values), threads):
@@ -257,7 +253,7 @@ def _run_stage(
 ) -> bool:
     """Run a stage; False when a condition of the program does not hold."""
     for step in stage.whole:
-        values[step.out] = _whole(program, step, [_held(values, k) for k in step.inputs], threads)
+        values[step.out] = _whole(program, step, [packed_value(program, values, k) for k in step.inputs], threads)
         told.add(step.node.nbytes)
     if not _hold(values, conditions):
         return False
@@ -290,14 +286,6 @@ def _hold(values: list[Any], conditions: list[tuple[int, Condition]]) -> bool:
     return all(holds(condition, values[number]) for number, condition in ready)
 
 
-def _held(values: list[Any], number: int) -> Any:
-    """An array of the program in memory: a file is read as a whole where it is needed so."""
-    value = values[number]
-    if not isinstance(value, np.ndarray | tuple):
-        value = values[number] = value.load()
-    return value
-
-
 def _new(program: Program, number: int, values: list[Any]) -> Any:
     """Memory for an array that a pass fills, or that of a result which is written over it later."""
     lender = program.borrowed.get(number)
@@ -324,7 +312,7 @@ def _memory(size: int) -> Any:
 
 
 def _result(program: Program, k: int, values: list[Any]) -> Any:
-    array, shape = _held(values, program.roots[k]), program.shapes[k]
+    array, shape = loaded(values, program.roots[k]), program.shapes[k]
     return array if array.shape == shape else array.reshape(shape)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import group_of
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
-from gradcli.engine.native.overwritten import asked_too_late, read_later, written_over
+from gradcli.engine.native.overwritten import read_later, written_over
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.ways import Way, alone, ways
 from gradcli.engine.plan.block_sizes import times_as_long
@@ -34,11 +34,10 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     found: list[tuple[int, _Rebuilt]] = []
     known: dict[Any, Written] = {}
     reader, over = Lowering(one), written_over(one, borrowed)
-    late = asked_too_late(one, over)
     for way in ways(flat=reader.largest(Lowering.places, 0) <= 1):
         reader.begin()
         code = CodeLength(reader, room, way.unrolled, known)
-        runs = _without_idle(one, list(_runs(one, reader, way, code, over, late)))
+        runs = _without_idle(one, list(_runs(one, reader, way, code)))
         groups = [run.items for run in runs if isinstance(run, _Stretch)]
         own = [run.items for run in runs if isinstance(run, _Stretch) and run.way is way]
         if not groups or not way.worth_it(reader, own, code.lines):
@@ -77,11 +76,9 @@ class _Stretch:
         self.length = 0
 
 
-def _runs(
-    one: Pass, reader: Lowering, way: Way, code: CodeLength, over: dict[int, int], late: Collection[int]
-) -> Iterator[_Stretch | Step | Sum]:
+def _runs(one: Pass, reader: Lowering, way: Way, code: CodeLength) -> Iterator[_Stretch | Step | Sum]:
     """The steps in order, runs of native ones together, until there is too much code. Products of matrices that do not
-    go with the others are functions of their own. The steps at the places `late` are left to NumPy."""
+    go with the others are functions of their own."""
     run, takes = _Stretch(way), way.takes
     for step in one.steps:
         if isinstance(step, Cut):
@@ -94,13 +91,13 @@ def _runs(
             run.sums.append(step)
             run.covers.append(step)
             continue
-        items = None if isinstance(step, Step) and step.out in late else reader.read(step)
+        items = reader.read(step)
         length = code.of(items) if items is not None and all(takes(reader, item) for item in items) else None
         # What is computed where it is asked for is computed nowhere else.
         enough = length is not None and (length <= code.room or any(slot in reader.apart for slot in step.inputs))
         if items is None or length is None or not enough:
             yield from _ended(run)
-            yield _apart(reader, step, over) or step
+            yield _apart(reader, step) or step
             run, reader.checks = _Stretch(way), []
             continue
         if run.items and run.length + length > _LONGEST:
@@ -128,9 +125,9 @@ def _ended(run: _Stretch) -> Iterator[_Stretch | Step | Sum]:
         yield from plain
 
 
-def _apart(reader: Lowering, step: Step | Sum, over: Collection[int]) -> _Stretch | None:
+def _apart(reader: Lowering, step: Step | Sum) -> _Stretch | None:
     """A step that is a function of its own."""
-    found = alone(reader, step, over)
+    found = alone(reader, step)
     if found is None:
         return None
     run = _Stretch(found[0])
@@ -187,8 +184,10 @@ class _Rebuilt:
     def result(self) -> Pass:
         self._rename()
         wanted = self._wanted()
-        # Native code takes arrays in memory as they are.
-        cuts = [cut if cut.file else cut._replace(buffer=-1) for cut in self.one.cuts]
+        # Native code takes arrays in memory as they are; NumPy's as a file has them.
+        plain = {slot for run in self.runs if isinstance(run, Step | Sum) for slot in run.inputs}
+        read = [cut.file or (cut.gaps and cut.slot in plain) for cut in self.one.cuts]
+        cuts = [cut if own else cut._replace(buffer=-1) for cut, own in zip(self.one.cuts, read, strict=True)]
         steps: list[Any] = [cut for cut in cuts if cut.buffer >= 0]
         for run in self.runs:
             if isinstance(run, Step | Sum):

@@ -7,38 +7,12 @@ from collections.abc import Mapping, Sequence
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.strides import dense
 from gradcli.engine.plan.passes import Pass, Step, Sum
-from gradcli.graph.node import RESULT
 
 
 def written_over(one: Pass, borrowed: Mapping[int, int]) -> dict[int, int]:
     """Of results that are written over an array that is read: the place of the latter. `borrowed` is the program's."""
     lent = {borrowed[cut.value]: cut.slot for cut in one.cuts if cut.value in borrowed}
     return {write.slot: lent[write.value] for write in one.writes if write.value in lent}
-
-
-def asked_too_late(one: Pass, over: Mapping[int, int]) -> set[int]:
-    """The steps with several results, by their places, of which one is asked for when a result has been written over
-    an operand: native code computes each where it is asked for, NumPy all of them at once."""
-    made = {step.out: (at, step) for at, step in enumerate(one.steps) if isinstance(step, Step)}
-    late = set()
-    for at, step in made.values():
-        if step.node.op is not RESULT:
-            continue
-        (place,) = step.inputs
-        for result, slot in over.items():
-            shown = _shown(one, slot)
-            if made[result][0] < at and place in made and shown.intersection(made[place][1].inputs):
-                late.add(place)
-    return late
-
-
-def _shown(one: Pass, slot: int) -> set[int]:
-    """An array and the views of it."""
-    shown = {slot}
-    for step in one.steps:
-        if isinstance(step, Step) and step.node.op.blocking.view and shown.intersection(step.inputs):
-            shown.add(step.out)
-    return shown
 
 
 def read_later(

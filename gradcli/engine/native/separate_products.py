@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -133,11 +133,8 @@ def roles_of(item: LoopStep) -> Roles | None:
     return Roles(rows[0], columns[0], inner[0], tuple(batch))
 
 
-def separate(reader: Lowering, step: Step, over: Collection[int]) -> LoopStep | None:
-    """The item of a step that is such a product, of what views show in their place; None of any other, and of those
-    that are written `over` an array, which may be one that they read."""
-    if step.out in over:
-        return None
+def separate(reader: Lowering, step: Step) -> LoopStep | None:
+    """The item of a step that is such a product, of what views show in their place; None of any other."""
     item = reader.read(step)
     if item is None or len(item) != 1 or not item[0].is_product or len(item[0].operands) != 2:
         return None

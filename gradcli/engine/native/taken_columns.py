@@ -4,7 +4,7 @@ whose neighbours are neighbours in memory."""
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from gradcli.engine.native import lane_forms
 from gradcli.engine.native.added_columns import ColumnWalk, Walk, are_columns
@@ -46,13 +46,8 @@ class TakenColumns(ColumnWalk):
             store_under(v, mask, value, lead_address(v, own, size, at))
 
 
-def columns_taken(
-    reader: Lowering, step: Step, form: NativeLookup, over: Collection[int]
-) -> tuple[LoopStep, list[Check]] | None:
-    """The item of a step that takes elements so, and what has to be looked at for it; None where it does not, and of
-    steps that are written `over` an array, which may be what they are taken from."""
-    if step.out in over:
-        return None
+def columns_taken(reader: Lowering, step: Step, form: NativeLookup) -> tuple[LoopStep, list[Check]] | None:
+    """The item of a step that takes elements so, and what has to be looked at for it; None where it does not."""
     node, found, inputs = step.node, form.rule(step.node), step.node.inputs
     if found is None or found[0][0] != -1 or inputs[1].shape != node.shape or inputs[0].shape[1:] != node.shape[1:]:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gradcli.engine.native.along_rows import suits
@@ -117,17 +117,16 @@ def ways(flat: bool) -> Iterator[Way]:
     yield Way(FoldedColumns, takes_folded)
 
 
-def alone(reader: Lowering, step: Step | Sum, over: Collection[int]) -> tuple[Way, LoopStep, list[Check]] | None:
+def alone(reader: Lowering, step: Step | Sum) -> tuple[Way, LoopStep, list[Check]] | None:
     """How a step is written that goes with nothing else, and what has to be looked at for it: a product of matrices of
-    which each row has its own, or what is added to columns or taken from them. `over` are the places that are written
-    over what is read."""
+    which each row has its own, or what is added to columns or taken from them."""
     if isinstance(step, Sum):
         return None
     op = step.node.op
     if op.family == "contraction":
         from gradcli.engine.native.separate_products import SeparateProducts, separate, takes
 
-        product = separate(reader, step, over)
+        product = separate(reader, step)
         return None if product is None else (Way(SeparateProducts, takes, crosses=True), product, [])
     if isinstance(op.native, NativeAdded):
         from gradcli.engine.native.added_columns import AddedColumns, columns_added, takes_columns
@@ -137,6 +136,6 @@ def alone(reader: Lowering, step: Step | Sum, over: Collection[int]) -> tuple[Wa
     if isinstance(op.native, NativeLookup):
         from gradcli.engine.native.taken_columns import TakenColumns, columns_taken, takes_taken
 
-        taken = columns_taken(reader, step, op.native, over)
+        taken = columns_taken(reader, step, op.native)
         return None if taken is None else (Way(TakenColumns, takes_taken, crosses=True), *taken)
     return None

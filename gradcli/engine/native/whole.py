@@ -56,7 +56,10 @@ def whole_request(program: Program) -> WholeRequest | None:
         _drop_what_gains_nothing(program, reader, natives)
         parts = list(_in_turn(program, natives))
         native = [part for part in parts if isinstance(part, NativePart) and part.items]
-        if sum(len(part.items) for part in native) <= _CALL * len(native):
+        # Parts of what is there do not count: those of files are there before.
+        own = [[step.out for step in part.covers if step.out not in program.parts] for part in native]
+        counted = [sum(len(natives[number][0]) for number in numbers) for numbers in own]
+        if sum(counted) <= _CALL * sum(map(bool, counted)):
             return None
         wanted = _wanted(program, reader, parts)
         slow = {out for part in native for out in _write(part, reader, wanted).slow}
@@ -125,7 +128,7 @@ def _drop_what_gains_nothing(program: Program, reader: WholeLowering, natives: _
 
 def _in_turn(program: Program, natives: _Natives) -> Iterator[NativePart | WholeStep]:
     """The operations of NumPy as early as they can be had, and what is native between them."""
-    ready = set(range(len(program.leaves)))
+    ready = set(range(program.given))
     left = list(program.stages[0].whole)
     while left:
         for native in (False, True):

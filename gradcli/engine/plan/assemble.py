@@ -8,23 +8,21 @@ from gradcli.engine.plan.node_kinds import LEAF, WHOLE
 from gradcli.engine.plan.pass_builder import PassBuilder
 from gradcli.engine.plan.pass_nodes import PassNodes, passes
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step
-from gradcli.engine.plan.program import Program, Sizes, Stage, WholeStep
+from gradcli.engine.plan.program import Program, Sizes, Stage, whole_step
 from gradcli.engine.plan.schedule import Schedule
+from gradcli.graph.native_forms import NativeLookup
 from gradcli.graph.node import RESULT, Node
 
 
 def assemble(
-    schedule: Schedule,
-    roots: Sequence[Node],
-    shapes: list[tuple[int, ...]],
-    originals: dict[Node, Node],
-    files: frozenset[Node],
-    frugal: bool,
-    sizes: Sizes,
+    schedule: Schedule, roots: Sequence[Node], shapes: list[tuple[int, ...]], originals: dict[Node, Node], sizes: Sizes
 ) -> Program:
-    values = [node for node in schedule.order if schedule.kind[node] == LEAF]
-    leaves = [originals.get(node, node) for node in values]
+    views = set(schedule.views)
+    found = [node for node in schedule.order if schedule.kind[node] == LEAF and node not in views]
+    leaves = [originals.get(node, node) for node in found]
+    values = [*found, *schedule.views]
     numbers = {node: k for k, node in enumerate(values)}
+    given = len(values)
 
     def number(node: Node) -> int:
         found = numbers.get(node)
@@ -33,7 +31,7 @@ def assemble(
             values.append(node)
         return found
 
-    planned = passes(schedule, frugal)
+    planned = passes(schedule)
     stages: list[Stage] = []
     last_level = max([one.level for one in planned] + [schedule.level[n] for n in schedule.order])
     wholes: list[list[Node]] = [[] for _ in range(last_level + 1)]
@@ -44,17 +42,20 @@ def assemble(
     for one in planned:
         blocked[one.level].append(one)
     for nodes, ones in zip(wholes, blocked, strict=True):
-        whole = [WholeStep(node, tuple([number(i) for i in node.inputs]), number(node)) for node in nodes]
-        built = [PassBuilder(schedule, one, number, files, sizes).build() for one in ones]
+        whole = [whole_step(node, number) for node in nodes]
+        built = [PassBuilder(schedule, one, number, sizes).build() for one in ones]
         stages.append(Stage(whole, built, []))
     root_numbers = [number(root) for root in roots]
-    _note_ends(stages, set(root_numbers), len(leaves))
+    _note_ends(stages, set(root_numbers), given)
     # What goes to a file has no memory to lend.
     lenders = [number for number, root in zip(root_numbers, roots, strict=True) if root in schedule.held]
-    return Program(leaves, values, stages, root_numbers, shapes, _borrowed(stages, values, lenders), False, originals)
+    shown = [whole_step(view, numbers.__getitem__) for view in schedule.views]
+    parts, borrowed = frozenset([view.out for view in shown]), _borrowed(stages, values, lenders)
+    known = leaves, shown, values, stages, root_numbers, shapes, parts, sizes
+    return Program(*known, reads_files=bool(schedule.files), borrowed=borrowed, origin=originals)
 
 
-def _note_ends(stages: list[Stage], roots: set[int], leaves: int) -> None:
+def _note_ends(stages: list[Stage], roots: set[int], given: int) -> None:
     """Note after which stage each kept array is not needed any more; arrays behind views stay."""
     last: dict[int, int] = {}
     base: dict[int, int] = {}
@@ -72,7 +73,7 @@ def _note_ends(stages: list[Stage], roots: set[int], leaves: int) -> None:
         if view in roots:
             roots.add(number)
     for number, at in last.items():
-        if number >= leaves and number not in roots:
+        if number >= given and number not in roots:
             stages[at].done.append(number)
 
 
@@ -103,6 +104,11 @@ def _seen_elsewhere(stage: Stage, one: Pass, number: int) -> bool:
     return number in others or any(number == value for other in stage.passes for _, value in other.shared)
 
 
+def _reads_around(node: Node) -> bool:
+    """Whether native code reads other places of the operands than that which it writes, in an order of its own."""
+    return node.op.family == "contraction" or isinstance(node.op.native, NativeLookup)
+
+
 def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
     """Whether `root` is written over `number` only after the last look at the same place of it."""
     a, b = values[number], values[root]
@@ -114,11 +120,16 @@ def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
     writers = [k for k, step in steps if step.out == write.slot or step.lent == root]
     if not writers or cuts[0].buffer >= 0 or cuts[0].axis != write.axis:
         return False
+    if any(_reads_around(one.steps[k].node) for k in writers):
+        return False
     at = writers[0]
     shown = {cuts[0].slot}
     for _, step in steps:
         if step.node.op.blocking.view and shown.intersection(step.inputs):
             shown.add(step.out)
+    if any(step.node.op.results and shown.intersection(step.inputs) for _, step in steps):
+        # Native code computes each of several results where it is asked for.
+        return False
     if any(other.slot in shown for other in one.writes):
         # It is copied into another result, at the end of the block.
         return False

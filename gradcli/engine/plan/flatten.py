@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gradcli.engine.plan.leaf_views import is_packed
 from gradcli.graph.node import CONSTANT, INPUT, Node, make
 from gradcli.ops.blocking import kept
 from gradcli.ops.create import filled
@@ -32,13 +33,6 @@ def flatten(roots: Sequence[Node], order: Sequence[Node], small: int) -> tuple[l
             if done[node].span is None:
                 done[node].span = node.span
     return [done[root] for root in roots], done
-
-
-def is_packed(leaf: Node) -> bool:
-    """Whether the elements of a leaf lie one after the other in row-major order."""
-    data = leaf.params.get("data", leaf.params.get("value"))
-    flags = getattr(data, "flags", None)
-    return bool(leaf.params.get("packed", True) and (flags is None or flags.c_contiguous))
 
 
 def _is_flat(node: Node, size: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from gradcli.engine.plan.flatten import is_packed
+from gradcli.engine.plan.leaf_views import is_packed
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, make, with_inputs
 from gradcli.graph.op import Shape
 from gradcli.ops.blocking import aligned, kept, reshaped

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcli.engine.plan.block_sizes import MOST_TILES, block_length, block_rows, is_transposed
 from gradcli.engine.plan.buffers import BufferForm, Buffers, Lender, Loans
+from gradcli.engine.plan.leaf_views import is_packed, leaf_of
 from gradcli.engine.plan.pass_nodes import PassNodes
 from gradcli.engine.plan.passes import CALL, INTO, UFUNC, Cut, Pass, Step, Sum, Write
 from gradcli.engine.plan.program import Sizes, work_of
@@ -26,11 +27,12 @@ Key = tuple[Node, int | None]
 class PassBuilder:
     """Builds one pass. `number` gives the number of a kept array in the program, making one where there is none."""
 
-    def __init__(self, schedule: Schedule, nodes: PassNodes, number: Any, files: frozenset[Node], sizes: Sizes) -> None:
+    def __init__(self, schedule: Schedule, nodes: PassNodes, number: Any, sizes: Sizes) -> None:
         self.schedule = schedule
         self.nodes = nodes
         self.number = number
-        self.files = files
+        self.files = schedule.files
+        self.at_hand = schedule.at_hand
         self.inside = set(nodes.blocks)
         self.slots: list[tuple[Node, int]] = []
         self.place: dict[Key, int] = {}
@@ -70,8 +72,6 @@ class PassBuilder:
             direct = step is not None and step.target == value
             streamed = node in self.schedule.streamed
             writes.append(Write(slot, value, self.schedule.axes[node][1], not direct, streamed))
-        made = [s.node for s in self.steps if isinstance(s, Step) and s.kind == CALL and not s.node.op.blocking.view]
-        loose = sum(node.nbytes // self.length for node in made)
         return Pass(
             self.length,
             self.rows,
@@ -83,9 +83,21 @@ class PassBuilder:
             self.buffers.sizes,
             self.slots,
             self.transposed,
-            loose,
+            self._loose(sums),
             sum(map(work_of, self.order)),
         )
+
+    def _loose(self, sums: list[Sum]) -> int:
+        """Bytes of a row that are held beside the buffers: what kernels make, what has gaps and is added up by NumPy,
+        and rows that several parts of a file are read with, which are twice as wide at most."""
+        made = [s.node for s in self.steps if isinstance(s, Step) and s.kind == CALL and not s.node.op.blocking.view]
+        gaps = {cut.slot for cut in self.cuts if cut.axis and cut.buffer < 0}
+        copied = {slot for item in sums for slot in item.inputs if slot in gaps}
+        read = [self.slots[cut.slot][0] for cut in self.cuts if cut.file]
+        parts = Counter(map(leaf_of, read))
+        shared = [node for node in read if parts[leaf_of(node)] > 1]
+        held = [*made, *(self.slots[slot][0] for slot in copied), *shared, *shared]
+        return sum(node.nbytes // self.length for node in held)
 
     # Values -----------------------------------------------------------------------------------------------------------
 
@@ -106,10 +118,12 @@ class PassBuilder:
             self.shared.append((slot, value))
             return slot
         buffer = -1
-        wide = self.transposed and child.size > self.length and node.op.family in ("elementwise", "reduction")
-        if child in self.files or wide:
+        wide = self.transposed and child.size > self.length
+        # Memory is read in the order that a file is: NumPy's last bits depend on it.
+        gaps = child in self.at_hand and child not in self.files and not is_packed(child)
+        if child in self.files or wide or gaps:
             buffer = self.buffers.take(slot, self._row_bytes(child))
-        cut = Cut(value, wanted, slot, buffer, child in self.files)
+        cut = Cut(value, wanted, slot, buffer, child in self.files, gaps)
         self.cuts.append(cut)
         if buffer >= 0:
             # Right before it is needed: until then the buffer holds other values.
@@ -165,7 +179,7 @@ class PassBuilder:
         # Arrays that were kept may live in the memory of a result of their form: see `gradcli.engine.plan.assemble`.
         kept: dict[BufferForm, int] = {}
         for (child, axis), end in last.items():
-            if axis == 0 and child not in self.inside and child in self.schedule.stored:
+            if axis == 0 and child not in self.inside and child in self.schedule.kept:
                 form = child.shape, child.dtype
                 kept[form] = max(kept.get(form, -1), end)
         filled = set(self.nodes.filled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gradcli.engine.plan.node_kinds import BLOCK, LEAF, REDUCE
+from gradcli.engine.plan.node_kinds import BLOCK, REDUCE
 from gradcli.engine.plan.program import walked
 from gradcli.engine.plan.schedule import Schedule
 from gradcli.graph.node import Node
@@ -14,8 +14,6 @@ from gradcli.graph.node import Node
 _STORING = 5
 # The same where it can live in the memory of a result that is written later anyway.
 _BORROWING = 2
-# What has more bytes than this, and than all that is given and asked for together, is not kept but computed again.
-_LARGE = 1 << 28
 # So many users of what is computed again are looked at in a pass.
 _MOST_USERS = 16
 
@@ -33,10 +31,10 @@ class PassNodes(NamedTuple):
     blocks: list[Node]
 
 
-def passes(schedule: Schedule, frugal: bool) -> list[PassNodes]:
-    """The passes in order; decides, unless memory is scarce, which nodes met in several of them are kept."""
+def passes(schedule: Schedule) -> list[PassNodes]:
+    """The passes in order; decides which nodes met in several of them are kept, as far as there is room."""
     found = _Passes(schedule)
-    if not frugal:
+    if schedule.sizes.kept:
         kept = _Kept(schedule, found)
         while (node := kept.best()) is not None:
             kept.keep(node)
@@ -62,9 +60,9 @@ class _Passes:
 
     def store(self, node: Node) -> tuple[set[PassKey], set[Node]]:
         """Have a node kept; gives the passes that this changes, and the nodes of these, before and now."""
-        self.schedule.stored.add(node)
+        self.schedule.keep({node})
         filled = self._targets(node)[1]
-        filled[:] = self.schedule.in_order([*filled, node])
+        filled[:] = self.schedule.in_order({*filled, node})
         keys = {*self.met[node], self._key(node)}
         return keys, set().union(*map(self._make, keys))
 
@@ -94,12 +92,12 @@ class _Passes:
 
     def closure(self, level: int, targets: list[Node], kept: Node | None = None) -> set[Node]:
         """The nodes that are computed in a pass: its targets and what they need that is not kept from before."""
-        stored, streamed, levels = self.schedule.stored, self.schedule.streamed, self.schedule.level
+        there, levels = self.schedule.kept, self.schedule.level
         needed = set(targets)
         stack = list(targets)
         while stack:
             for child in self.beside[stack.pop()]:
-                known = child is kept or (child in stored and child not in streamed)
+                known = child is kept or child in there
                 if child not in needed and not (known and levels[child] < level):
                     needed.add(child)
                     stack.append(child)
@@ -113,9 +111,8 @@ class _Kept:
     def __init__(self, schedule: Schedule, found: _Passes) -> None:
         self.schedule = schedule
         self.found = found
-        known = {*schedule.roots, *(node for node in schedule.order if schedule.kind[node] == LEAF)}
-        #: Nodes of more bytes are not kept.
-        self.largest = max(_LARGE, sum(node.nbytes for node in known))
+        #: So many bytes may still be kept. It does not depend on where anything lies, or bits would.
+        self.room = schedule.sizes.kept
         #: Keeping one costs less where it may live in the memory of a result of its form.
         self.forms = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
         #: What it costs to compute once each node that is computed again, and what that needs.
@@ -131,9 +128,11 @@ class _Kept:
         for _, saved in sorted(self.by_users.items()):
             gains.update(saved)
         # Of equal ones it is always the same.
-        return max(self.schedule.in_order(gains), key=gains.__getitem__, default=None)
+        fitting = [node for node in gains if node.nbytes <= self.room]
+        return max(self.schedule.in_order(fitting), key=gains.__getitem__, default=None)
 
     def keep(self, node: Node) -> None:
+        self.room -= node.nbytes
         self._weigh(*self.found.store(node))
 
     def _weigh(self, made: Iterable[PassKey], changed: Iterable[Node]) -> None:
@@ -142,7 +141,7 @@ class _Kept:
         for node in self.schedule.in_order(changed):
             self.costs.pop(node, None)
             keys.update(met[node])
-            if len(met[node]) > 1 and node not in self.schedule.stored:
+            if len(met[node]) > 1 and node not in self.schedule.kept:
                 below = sum(self.costs.get(child, 0.0) for child in dict.fromkeys(node.inputs))
                 self.costs[node] = below + node.cost * walked(node)
             self._note(self.gains, node, self.costs.get(node, 0.0) * (len(met[node]) - 1))
@@ -151,10 +150,12 @@ class _Kept:
 
     def _note(self, gains: dict[Node, float], node: Node, saved: float) -> None:
         """Note what is gained by keeping a node, if anything is."""
-        gain = saved - node.size * (_BORROWING if (node.shape, node.dtype) in self.forms else _STORING)
+        written = node in self.schedule.stored
+        storing = 0 if written else _BORROWING if (node.shape, node.dtype) in self.forms else _STORING
+        gain = saved - node.size * storing
         gains.pop(node, None)
         # Of several results each is kept by itself.
-        if gain > 0 and not node.op.results and node.nbytes <= self.largest:
+        if gain > 0 and not node.op.results:
             gains[node] = gain
 
     def _saved_by_users(self, one: PassNodes) -> dict[Node, float]:

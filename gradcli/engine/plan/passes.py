@@ -41,6 +41,7 @@ class Cut(NamedTuple):
     """An array that each block sees a piece of: `value` in the program's list, cut along `axis`.
 
     `buffer` is the scratch buffer that it is read into from a `file`, or brought into another layout; -1 for a view.
+    With `gaps`, or in another order, it lies in memory.
     """
 
     value: int
@@ -48,6 +49,7 @@ class Cut(NamedTuple):
     slot: int
     buffer: int = -1
     file: bool = False
+    gaps: bool = False
 
 
 class Sum(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, WholeStep, work_of
+from gradcli.engine.plan.leaf_views import views_of_leaves
+from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, whole_step, work_of
 from gradcli.engine.simplify import simplify
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort, with_inputs
@@ -26,7 +27,8 @@ def plan(
     """The program that computes `roots`, simplified, with common work done once.
 
     Nodes for which `stop` holds are leaves, like inputs and constants. `files` are leaves that are read block by
-    block, `streamed` the numbers of roots that are written so. Pure: nothing is computed but constants.
+    block, `streamed` the numbers of roots that are written so: what is computed, and in which order, does not depend on
+    them. Pure: nothing is computed but constants.
     """
     sizes = sizes or DEFAULT_SIZES
     roots = in_single(roots, toposort(roots, stop), stop)
@@ -53,15 +55,17 @@ def _planned(
     smaller = simplify(roots, stop, originals)
     shapes = [root.shape for root in roots]
     order = toposort(smaller)
-    if not files and not streamed and sum(map(work_of, order)) <= sizes.little:
-        return _direct(smaller, order, shapes, originals)
+    read = frozenset(node for node in order if originals.get(node, node) in files)
+    # What is repeated or in another order is no work, but to be written.
+    if max([sum(map(work_of, order)), *(root.size for root in smaller)]) <= sizes.little:
+        return _direct(smaller, order, shapes, originals, read, sizes)
     for _ in range(_MOST_ROUNDS):
         simpler = lower(smaller, sizes.small)
         if simpler is None:
             break
         smaller, order = simpler, toposort(simpler)
     if all(node.size <= sizes.small for node in order):
-        return _direct(smaller, order, shapes, originals)
+        return _direct(smaller, order, shapes, originals, read, sizes)
     # Imported here: small programs have no passes.
     from gradcli.engine.plan.assemble import assemble
     from gradcli.engine.plan.axes import choose_axes
@@ -82,9 +86,9 @@ def _planned(
         now = {node: became[last] for node, last in now.items() if last in became}
     read = frozenset(node for node in order if originals.get(node, node) in files)
     axes = choose_axes(order, sizes.small)
-    schedule = Schedule(order, axes, smaller, [smaller[k] for k in streamed], sizes.small, read)
+    schedule = Schedule(order, axes, smaller, [smaller[k] for k in streamed], sizes, read)
     schedule.keep(compared(schedule))
-    program = assemble(schedule, smaller, shapes, originals, read, bool(files or streamed), sizes)
+    program = assemble(schedule, smaller, shapes, originals, sizes)
     if conditions:
         program.conditions = _placed(program, conditions, now)
     return program
@@ -101,17 +105,26 @@ def _placed(program: Program, conditions: list[Condition], now: dict[Node, Node]
 
 
 def _direct(
-    roots: Sequence[Node], order: Sequence[Node], shapes: list[tuple[int, ...]], originals: dict[Node, Node]
+    roots: Sequence[Node],
+    order: Sequence[Node],
+    shapes: list[tuple[int, ...]],
+    originals: dict[Node, Node],
+    files: frozenset[Node],
+    sizes: Sizes,
 ) -> Program:
-    """The program where there is little to compute: one operation after the other."""
+    """The program where there is little to compute: one operation after the other; of files no more is read than what
+    it looks at."""
+    parts = views_of_leaves(order)
+    views = parts if files else []
     leaves = [node for node in order if _is_leaf(node)]
-    computed = [node for node in order if not _is_leaf(node)]
-    numbers = {node: k for k, node in enumerate((*leaves, *computed))}
-    whole = [WholeStep(node, tuple([numbers[i] for i in node.inputs]), numbers[node]) for node in computed]
-    originals_of = [originals.get(leaf, leaf) for leaf in leaves]
-    return Program(
-        originals_of, list(numbers), [Stage(whole, [], [])], [numbers[r] for r in roots], shapes, {}, True, {}
-    )
+    apart = {*leaves, *views}
+    computed = [node for node in order if node not in apart]
+    numbers = {node: k for k, node in enumerate((*leaves, *views, *computed))}
+    shown, whole = ([whole_step(node, numbers.__getitem__) for node in nodes] for nodes in (views, computed))
+    originals_of, found = [originals.get(leaf, leaf) for leaf in leaves], [numbers[root] for root in roots]
+    stage, of_leaves = Stage(whole, [], []), frozenset([numbers[part] for part in parts])
+    known = originals_of, shown, list(numbers), [stage], found, shapes, of_leaves, sizes
+    return Program(*known, direct=True, reads_files=bool(files))
 
 
 def _is_leaf(node: Node) -> bool:

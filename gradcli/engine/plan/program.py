@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gradcli.engine.plan.leaf_views import is_packed
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 from gradcli.ops.rewrites.simplifier import Condition
 
@@ -31,6 +32,12 @@ class Sizes(NamedTuple):
     elements: int = 1 << 18
     #: So much work is done operation by operation: it is over before threads and blocks have begun.
     little: int = 1 << 22
+    #: Bytes of all that is kept between passes because computing it again would take longer.
+    kept: int = 1 << 28
+
+    def frugal(self) -> Sizes:
+        """The same where memory is scarce: everything is in blocks, and nothing is kept that need not be."""
+        return self._replace(little=0, kept=0)
 
 
 DEFAULT_SIZES = Sizes()
@@ -59,6 +66,13 @@ class WholeStep(NamedTuple):
     out: int
 
 
+def whole_step(node: Node, number: Callable[[Node], int]) -> WholeStep:
+    """A node as such an operation; `number` gives that of a value."""
+    # Operands first: they may get their numbers here.
+    inputs = tuple([number(child) for child in node.inputs])
+    return WholeStep(node, inputs, number(node))
+
+
 class Stage(NamedTuple):
     """Whole operations and then passes; what `done` lists is not needed afterwards."""
 
@@ -71,19 +85,27 @@ class Stage(NamedTuple):
 class Program:
     """A plan for computing roots from leaves.
 
-    `values` are the nodes whose arrays are held, by number: the leaves first, then whatever is kept between stages.
-    `roots` are the numbers of the results. `borrowed` maps a number to another one in whose memory it may live.
+    `values` are the nodes whose arrays are held, by number: the leaves first, then `views` of them, which are made
+    before all else and take no memory, nor do those of files; then whatever is kept between stages. `roots` are the
+    numbers of the results. `borrowed` maps a number to another one in whose memory it may live.
     """
 
     leaves: Sequence[Node]
+    views: list[WholeStep]
     values: list[Node]
     stages: list[Stage]
     roots: list[int]
     shapes: list[tuple[int, ...]]
-    borrowed: dict[int, int]
-    direct: bool
+    #: The numbers of views of what is there from the start, which may be steps as well where there are no blocks.
+    parts: frozenset[int]
+    #: What it was planned with.
+    sizes: Sizes
+    direct: bool = False
+    #: Whether leaves are files.
+    reads_files: bool = False
+    borrowed: dict[int, int] = field(default_factory=dict)
     #: Nodes as they were before the graph was planned over vectors, for whoever describes them.
-    origin: dict[Node, Node]
+    origin: dict[Node, Node] = field(default_factory=dict)
     #: What must hold of arrays, by number, for the results to be right; if it does not, `fallback` gives a program that
     #: has no conditions.
     conditions: list[tuple[int, Condition]] | None = None
@@ -100,6 +122,11 @@ class Program:
     lines: dict[int, Any] = field(default_factory=dict)
     #: How much memory it needs, by what that depends on.
     needs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    @property
+    def given(self) -> int:
+        """How many values are there from the start: leaves, and views of them."""
+        return len(self.leaves) + len(self.views)
 
     @cached_property
     def passes(self) -> list[Pass]:
@@ -122,29 +149,36 @@ class Program:
     @cached_property
     def calls(self) -> float:
         """What its whole operations take, in calls of NumPy: one each, and others for what there is to compute."""
-        steps = [step for stage in self.stages for step in stage.whole]
+        steps = [*self.views, *(step for stage in self.stages for step in stage.whole)]
         return len(steps) + sum(work_of(step.node) for step in steps) / _CALL
 
-    def held(self) -> list[Node]:
-        """The nodes whose arrays are made and kept for a while, as they were before planning."""
-        whole = [step.node for stage in self.stages for step in stage.whole if not self._is_view(step)]
+    def held(self, streamed: frozenset[int]) -> list[Node]:
+        """The nodes whose arrays are made and kept for a while, as they were before planning; `streamed` are roots that
+        are written piece by piece."""
+        steps = [*self.views, *(step for stage in self.stages for step in stage.whole)]
+        whole = [step.node for step in steps if not self._is_view(step, streamed)]
         kept = [self.values[write.value] for one in self.passes for write in one.writes]
         summed = [total.node for one in self.passes for total in one.sums]
         return list(dict.fromkeys(self.origin.get(node, node) for node in (*whole, *kept, *summed)))
 
-    def _is_view(self, step: WholeStep) -> bool:
-        """Whether a step takes no memory. Results count even so, as what they will be where they are written down."""
-        return step.node.op.blocking.view and step.node.op is not RESULT and step.out not in self.roots
+    def _is_view(self, step: WholeStep, streamed: frozenset[int]) -> bool:
+        """Whether a step takes no memory. Results count even so, as what they will be where they are written down, and
+        parts of what is there that are brought into row-major order."""
+        if not step.node.op.blocking.view or step.node.op is RESULT:
+            return False
+        shown = step.out not in self.roots or step.out in streamed
+        return shown and (step.out not in self.parts or is_packed(step.node))
 
-    def whole_leaves(self, streamed: frozenset[int] = frozenset()) -> set[int]:
-        """The leaves, by number, that are needed in one piece; `streamed` are roots that are written piece by piece."""
+    def needed_whole(self, streamed: frozenset[int] = frozenset()) -> set[int]:
+        """The leaves and views of them, by number, that are needed in one piece; `streamed` are roots that are written
+        piece by piece."""
         numbers: set[int] = set(self.roots) - streamed
         for stage in self.stages:
             numbers.update(number for step in stage.whole for number in step.inputs)
             for one in stage.passes:
                 numbers.update(number for _, number in one.shared)
                 numbers.update(cut.value for cut in one.cuts if cut.buffer < 0)
-        return {number for number in numbers if number < len(self.leaves)}
+        return {number for number in numbers if number < self.given}
 
     def memory(
         self,
@@ -157,11 +191,13 @@ class Program:
 
         `chosen` gives a pass as it is run, `own` the bytes of a whole operation beside its result.
         """
-        held = most = 0
+        # A view that is a result counts as what it will be where it is written down.
+        shown = set(self.roots) - streamed
+        held = most = sum(step.node.nbytes for step in self.views if step.out in shown)
         alive: dict[int, int] = {}
         for stage in self.stages:
             for step in stage.whole:
-                alive[step.out] = 0 if self._is_view(step) else step.node.nbytes
+                alive[step.out] = 0 if self._is_view(step, streamed) else step.node.nbytes
                 held += alive[step.out]
                 if step.node.op is RESULT:
                     # It is a part of what its operation gave, and may outlive the rest.

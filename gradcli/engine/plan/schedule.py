@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from gradcli.engine.plan.leaf_views import views_of_leaves
 from gradcli.engine.plan.node_kinds import BLOCK, LEAF, REDUCE, WHOLE
+from gradcli.engine.plan.program import Sizes
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
-from gradcli.ops.shape import permute
 
 # An operand so many times as large as a result is rather taken in block by block than kept.
 _MUCH = 4
@@ -27,17 +28,24 @@ class Schedule:
         axes: dict[Node, tuple[int, int]],
         roots: Sequence[Node],
         streamed: Iterable[Node],
-        small: int,
+        sizes: Sizes,
         files: frozenset[Node] = frozenset(),
     ) -> None:
         """`streamed` are the roots that go to a file block by block and are not there afterwards, `files` the leaves
-        that are read so."""
+        that are read so. Neither decides what is computed in which pass, or in which order: that would change last
+        bits."""
         self.order = order
         self._places = {node: place for place, node in enumerate(order)}
         self.axes = axes
         self.roots = roots
-        self.small = small
-        self.files = files
+        self.sizes = sizes
+        #: What is there from the start beside leaves, and takes no memory.
+        self.views = views_of_leaves(order)
+        #: What is read block by block, leaves and views.
+        self.files = set(files)
+        for view in self.views:
+            if view.inputs[0] in self.files:
+                self.files.add(view)
         self.kind: dict[Node, int] = {}
         #: For blocked nodes and reductions: along which dimension each operand is cut.
         self.dims: dict[Node, Dims] = {}
@@ -46,15 +54,21 @@ class Schedule:
         self.level: dict[Node, int] = {}
         #: Results that are wanted in memory, all at once.
         self.held = set(roots).difference(streamed)
-        #: Nodes whose arrays are kept.
-        self.stored: set[Node] = set()
+        #: Results that count as kept, wherever they go.
+        self._as_kept = {root for root in roots if root.nbytes <= sizes.kept}
+        #: Nodes whose arrays later passes read: of results only those that are worth it, wherever they go.
+        self.kept: set[Node] = set()
+        self.kind.update(dict.fromkeys(self.views, LEAF))
         for node in order:
             self._place(node)
-        self.streamed = {node for node in streamed if self.kind[node] == BLOCK and node not in self.stored}
-        self.stored.update(root for root in roots if self.kind[root] != LEAF)
+        #: What is there from the start, leaves and views.
+        self.at_hand = {node for node in order if self.kind[node] == LEAF}
+        self.streamed = {node for node in streamed if self.kind[node] == BLOCK and node not in self.kept}
+        #: Nodes whose arrays are written.
+        self.stored = {*self.kept, *(root for root in roots if self.kind[root] != LEAF)}
 
     def _place(self, node: Node) -> None:
-        if node.op is INPUT or node.op is CONSTANT:
+        if node.op is INPUT or node.op is CONSTANT or node in self.kind:
             self.kind[node], self.level[node] = LEAF, 0
             return
         self.kind[node] = self._kind(node)
@@ -67,6 +81,7 @@ class Schedule:
 
     def keep(self, nodes: set[Node]) -> None:
         """Have blocked values kept in memory."""
+        self.kept |= nodes
         self.stored |= nodes
         self.streamed -= nodes
 
@@ -88,7 +103,7 @@ class Schedule:
             self.axes[node], self.dims[node] = self.axes[several], (self.axes[several][1],)
             return BLOCK
         follows = blocking.follow(node, self.axes[node][1]) if node in self.axes else None
-        if follows is not None and (self._is_view_of_kept(node) or self._is_repetition(node)):
+        if follows is not None and self._is_repetition(node):
             follows = None
         along, summed = self._summed(node)
         if follows is not None and (summed is None or not self._rather_summed(node, follows, along, summed)):
@@ -107,7 +122,7 @@ class Schedule:
             along = [
                 child
                 for child, d in zip(node.inputs, dims, strict=True)
-                if d is not None and child in self.axes and self.axes[child][1] == d and child.size > self.small
+                if d is not None and child in self.axes and self.axes[child][1] == d and child.size > self.sizes.small
             ]
             if along:
                 return self.axes[max(along, key=lambda child: child.size)][0], dims
@@ -123,20 +138,12 @@ class Schedule:
         return sum(
             child.size
             for child, d in zip(node.inputs, dims, strict=True)
-            if self.kind[child] == BLOCK and self.axes[child] != (axis, d) and child not in self.held
+            if self.kind[child] == BLOCK and self.axes[child] != (axis, d) and child not in self._as_kept
         )
-
-    def _is_view_of_kept(self, node: Node) -> bool:
-        """Whether the node is another look at an array that is held anyway: it costs nothing to make at once."""
-        op = node.op
-        if not op.blocking.view or self.kind[node.inputs[0]] != LEAF or node.inputs[0] in self.files:
-            return False
-        # Blocks are better for what is repeated, and for what is read in another order, as `permute` alone does.
-        return not op.repeats and op is not permute
 
     def _is_repetition(self, node: Node) -> bool:
         """Whether the node is a result of few numbers repeated: a view of these, as PyTorch's `expand` gives it."""
-        return node in self.held and node.op.repeats and node.inputs[0].size <= self.small
+        return node in self.roots and node.op.repeats and node.inputs[0].size <= self.sizes.small
 
     def _ready(self, child: Node, axis: int | None, wanted: int | None) -> int:
         """From which level on `child` can be used by a node computed along `axis`, and cut along `wanted`."""
@@ -147,5 +154,5 @@ class Schedule:
         if kind == WHOLE or (kind == BLOCK and axis is not None and self.axes[child] == (axis, wanted)):
             return level
         if kind == BLOCK:
-            self.stored.add(child)
+            self.kept.add(child)
         return level + 1
