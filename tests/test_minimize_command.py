@@ -402,7 +402,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(words: tuple[str, ...]) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [(*BATCHES, "--steps", "60000"), (*BATCHES[:8], "momentum", "--steps", "60000")])
+@pytest.mark.parametrize("words", [(*BATCHES, "--steps", "20000"), (*BATCHES[:8], "momentum", "--steps", "20000")])
 def test_killed_at_any_moment(words: tuple[str, ...]) -> None:
     data()
     start = time.monotonic()

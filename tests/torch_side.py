@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def namespace() -> dict[str, Any]:
     return names
 
 
+@cache
 def _function(name: str, path: str | None) -> Any:
     path = path or name
     if path.startswith("Tensor."):
