@@ -16,7 +16,7 @@ from gradcli.engine.execute.given_values import packed_value
 from gradcli.engine.execute.run import threaded
 from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
 from gradcli.engine.execute.threads import get_num_threads
-from gradcli.engine.native.choice import engine_in_use
+from gradcli.engine.native.choice import chosen, engine_in_use
 from gradcli.engine.plan.passes import Pass
 from gradcli.engine.plan.program import Program
 from gradcli.evaluation.request import Recipe
@@ -65,21 +65,23 @@ class Dealer:
 
     def __call__(self, program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Told) -> None:
         """Run a pass."""
-        if wanted_blocks(one, sinks) is not None or one.blocks == 1:
+        # As the workers run it: native blocks may be longer, and other rows are theirs then.
+        ready = chosen(program, one)
+        if wanted_blocks(ready, sinks) is not None or ready.blocks == 1:
             threaded(get_num_threads())(program, one, values, sinks, told)
             return
         number, found = next(k for k, each in enumerate(program.passes) if each is one), self._found(program)
         for _, shared in one.shared:
             if shared not in found:
                 packed_value(program, values, shared)
-        pieces = _Dealt(one, number, values, sinks, told, found)
+        pieces = _Dealt(ready, number, values, sinks, told, found)
         futures = {k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in pieces.large}
         try:
             self._deal(pieces, self._work(program), futures)
         finally:
             for future in futures.values():
                 future.release()
-        finish_sums(one, values, pieces.states)
+        finish_sums(ready, values, pieces.states)
 
     def _found(self, program: Program) -> set[int]:
         """The arrays that workers have by themselves: constants, inputs in files that they can read, and parts of
