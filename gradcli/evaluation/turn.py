@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from gradcli.engine.execute.run import run
-from gradcli.engine.execute.small import SMALL, computing
+from gradcli.engine.execute.small import computing
 from gradcli.engine.native.choice import get_engine
 from gradcli.engine.plan.planner import plan
-from gradcli.engine.plan.program import Program, work_of
+from gradcli.engine.plan.program import SMALL, Program, work_of
 from gradcli.graph.measured import TURN
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, toposort
 from gradcli.graph.op import Repeated, Shape

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.engine.execute.small import SMALL
 from gradcli.engine.native.choice import choosing, chosen, chosen_lines, compiler_memory, kept_memory
 from gradcli.engine.plan.passes import Cut
-from gradcli.engine.plan.program import Program, WholeStep, work_of
+from gradcli.engine.plan.program import SMALL, Program, WholeStep, work_of
 from gradcli.errors import GradcliError, LimitError
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.native_forms import NativeAdded

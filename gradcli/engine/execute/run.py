@@ -12,11 +12,11 @@ import numpy as np
 from gradcli.engine.execute.closure import Compute
 from gradcli.engine.execute.early_pages import pages_taken
 from gradcli.engine.execute.given_values import all_held, loaded, packed_value, values_of
-from gradcli.engine.execute.small import SMALL, computing
+from gradcli.engine.execute.small import computing
 from gradcli.engine.execute.threads import check_num_threads, get_num_threads
 from gradcli.engine.native.choice import chosen, chosen_lines, get_engine
 from gradcli.engine.plan.planner import plan
-from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Stage, WholeStep
+from gradcli.engine.plan.program import DEFAULT_SIZES, SMALL, Program, Stage, WholeStep
 from gradcli.engine.simplify import wanted_results
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single

@@ -9,9 +9,6 @@ from gradcli.engine.execute.closure import Computing, bound
 from gradcli.engine.native.choice import is_small_native
 from gradcli.engine.plan.program import Program
 
-#: Below so many bytes, asking for the memory that is left would cost more than it tells.
-SMALL = 1 << 26
-
 
 def computing(program: Program, fixed: Mapping[int, Any], repeats: float) -> Computing | None:
     """What computes a small program, None where that takes more than to call one operation after the other.

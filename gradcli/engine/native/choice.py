@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from gradcli.engine.plan.program import walked
+from gradcli.engine.plan.program import SMALL, walked
 from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
 from gradcli.graph.native_forms import NativeAdded, NativeScatter
 from gradcli.machine.limits import MEMORY_LIMIT
@@ -146,11 +146,11 @@ def kept_memory(program: Program, repeats: float = 0) -> int:
 
 def is_small_native(program: Program, repeats: float) -> bool:
     """Whether a program is a small one that is computed natively if it will be run so often, as far as its caller can
-    say: 0 where nobody knows of more than one time.
+    say: 0 where nobody knows of more than one time, and what takes much memory is left to NumPy.
     """
     engine = _computing()
     worth = engine == "native" or (engine == "auto" and program.calls * repeats >= WORTH_CALLS)
-    return program.direct and worth and why_not() is None
+    return program.direct and worth and (repeats > 0 or program.memory(1) < SMALL) and why_not() is None
 
 
 def engine_in_use(tried: bool = False) -> str:

@@ -41,6 +41,8 @@ class Sizes(NamedTuple):
 
 
 DEFAULT_SIZES = Sizes()
+#: Below so many bytes, asking for the memory that is left would cost more than it tells.
+SMALL = 1 << 26
 # Elements of the cheapest operations for which NumPy takes as long as to be called.
 _CALL = 1 << 10
 
