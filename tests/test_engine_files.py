@@ -28,7 +28,7 @@ from gradcli.storage import FileArray, FileSink, loading, open_array, opening
 from gradcli.storage.file_array import Descriptor
 from tests.command import COMMAND, call, ended_by, environment, leftovers, shell
 from tests.peak import measured
-from tests.test_explain import sparse
+from tests.test_explain import sparse, strict
 
 # Beyond what the interpreter with NumPy takes.
 SPARE = 250 << 20
@@ -235,6 +235,22 @@ def test_inputs_of_many_kinds_together(everything_is_large: None, monkeypatch: p
     assert np.load("out/value.npy").tobytes() == expected.value.detach().numpy().tobytes()
     for name in "xy":
         assert np.load(f"out/{name}.grad.npy").tobytes() == expected.grads[name].numpy().tobytes()  # type: ignore[index, union-attr]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+def test_little_that_is_repeated_often(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is computed as it is where the result stays in memory, and takes none where it goes to a file."""
+    monkeypatch.setattr("gradcli.cli.output_files._LARGE", 0)
+    gc.set_engine(engine)
+    x = np.random.default_rng(0).normal(size=(100_003, 3)).astype(np.float32)
+    np.save("x.npy", x)
+    for expression in ["expand(mean(tanh(x)*x), 5000000)", "expand(exp(mean(sin(x)*x, 0)), 3000000, 3).T"]:
+        expected = gc.evaluate(expression, {"x": x}, wrt=()).value.numpy()
+        words = [expression, "x=x.npy", "--no-grad", "-o", "value=v.npy", "--engine", engine]
+        assert call(monkeypatch, "eval", *words, "-q") == (0, "", "")
+        assert np.array_equal(np.load("v.npy"), expected), expression
+        words[0] = expression.replace("000000", "0000000")
+        assert strict(call(monkeypatch, "explain", *words, "--json").out)["held"] < 10_000_000
 
 
 def test_a_result_may_take_the_name_of_its_input(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,9 @@ def is_small_native(program: Program, repeats: float) -> bool:
     """
     engine = _computing()
     worth = engine == "native" or (engine == "auto" and program.calls * repeats >= WORTH_CALLS)
-    return program.direct and worth and (repeats > 0 or program.memory(1) < SMALL) and why_not() is None
+    # Parts of what is there are no work.
+    little = program.direct and bool(program.stages[0].whole) and (repeats > 0 or program.memory(1) < SMALL)
+    return little and worth and why_not() is None
 
 
 def engine_in_use(tried: bool = False) -> str:
