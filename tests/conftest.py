@@ -40,9 +40,11 @@ collect_ignore_glob = ["typing/*", *([] if WITH_PYTORCH else ["oracle", "torch_s
 # Figures and plans in tests and docs are those of NumPy's engine, with llvmlite or without; native code is asked for.
 os.environ.setdefault("GRADCLI_ENGINE", "numpy")
 
-# A shell that runs tests in the background has them ignore Ctrl-C, and so would all processes that they start.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that runs tests in the background has them ignore Ctrl-C, and `nohup` the end of a terminal; so would all
+# processes that they start.
+for number, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, number) and signal.getsignal(getattr(signal, number)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, number), handler)
 
 # What programs set for themselves, as it is in the beginning.
 _SETTINGS: list[tuple[ContextVar[Any], Any]] = [
