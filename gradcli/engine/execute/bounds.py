@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.engine.native.choice import choosing, chosen, chosen_lines, compiler_memory, kept_memory
+from gradcli.engine.plan.leaf_views import leaf_of
 from gradcli.engine.plan.passes import Cut
 from gradcli.engine.plan.program import SMALL, Program, WholeStep, work_of
 from gradcli.errors import GradcliError, LimitError
@@ -144,7 +145,8 @@ def _held_inputs(
             # Results count among what the program holds.
             own = not isinstance(array, np.ndarray) or not array.flags.c_contiguous
             if k in whole and own and k not in program.roots:
-                of = _name(program, k) if isinstance(array, np.ndarray) else array.path
+                name = leaf_of(program.values[k]).params.get("name") or "a constant"
+                of = name if isinstance(array, np.ndarray) else array.path
                 found.append((array.nbytes, f"a part of {of}, which is needed whole,"))
         elif not isinstance(array, np.ndarray):
             if k in whole:
@@ -152,13 +154,6 @@ def _held_inputs(
         elif all_of_them and program.leaves[k].op is INPUT:
             found.append((_size(array), f"the input {program.leaves[k].params.get('name') or '--grad-output'}"))
     return found
-
-
-def _name(program: Program, number: int) -> str:
-    """The name of the input that a view shows."""
-    while number >= len(program.leaves):
-        number = program.views[number - len(program.leaves)].inputs[0]
-    return program.leaves[number].params.get("name") or "a constant"
 
 
 def _size(array: np.ndarray) -> int:
