@@ -34,7 +34,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     found: list[tuple[int, _Rebuilt]] = []
     known: dict[Any, Written] = {}
     reader, over = Lowering(one), written_over(one, borrowed)
-    for way in ways(flat=reader.largest(Lowering.places, 0) <= 1):
+    for way in ways(reader.largest(Lowering.places, 0)):
         reader.begin()
         code = CodeLength(reader, room, way.unrolled, known)
         runs = _without_idle(one, list(_runs(one, reader, way, code)))
@@ -47,7 +47,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
             made = _Rebuilt(one, reader, runs, way, over).result()
             if _length(made) <= 2 * room:
                 return made
-        elif not one.transposed:
+        elif not one.transposed and not way.whole:
             found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, over)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):

@@ -54,6 +54,15 @@ class LoopStep:
     table: LookupTable | None = None
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is a sum or product of its operands as they lie there: it takes less to be computed again than to
+        be kept."""
+        if not isinstance(self.step, Step) or self.lanes is not None or self.along >= 0 or self.shifts:
+            return False
+        op = self.step.node.op
+        return bool(op.signs) or min(op.powers or (0,)) > 0
+
+    @property
     def is_product(self) -> bool:
         """Whether it is a product of matrices, or of one with a vector."""
         return self.step.node.op.family == "contraction" and bool(self.space)

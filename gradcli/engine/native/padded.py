@@ -180,4 +180,6 @@ class Padded:
     def _finish(self) -> None:
         """Merge the lanes, halves with halves: the result is in the first lane, and is written where its vector was."""
         for number, item, names in self._places():
+            if self.states.beside[number]:
+                continue
             merge_in_memory(self.v, item, names, self.states.parts[number])

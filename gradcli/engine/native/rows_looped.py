@@ -13,6 +13,7 @@ from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
 from gradcli.engine.native.padded import Padded, rows_there
 from gradcli.engine.native.phases import Phase, in_step
+from gradcli.engine.native.places_across import PlacesAcross, reads_of, set_apart
 from gradcli.engine.native.states import (
     States,
     begin,
@@ -26,7 +27,6 @@ from gradcli.engine.native.states import (
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import pack, pack_to, spread_from, stored, unpack, unpack_from
 from gradcli.engine.native.vectors import BOOL, FLOAT32, INT64, Vector, element_type
-from gradcli.engine.plan.passes import Step
 
 #: Vectors of more bytes are not all in the nearest cache, beside what else is in use.
 _NEAR = 16 << 10
@@ -44,8 +44,14 @@ class RowsLooped:
         self.lanes, self.states = group.lanes, States(group, group.lanes, [False] * len(group.sums))
         items = [item for phase in group.phases for item in phase.items]
         odd = any(item.table or (item.lanes and item.lanes.indexed) for item in items)
-        if self.states.bytes > _NEAR and not odd:
-            self.lanes, self.states = _ROWS, States(group, _LANES, [False] * len(group.sums))
+        #: The phases, and those that have neighbouring places across the lanes instead, with what these compute again.
+        self.phases, self.apart = (group.phases, {}) if odd else set_apart(group)
+        if self.apart or (self.states.bytes > _NEAR and not odd):
+            beside = {item for phase in self.apart for item in phase.items}
+            self.lanes, self.states = _ROWS, States(group, _LANES, [item in beside for item in group.sums])
+        usual = [item for phase in self.phases if phase not in self.apart for item in phase.items]
+        #: The values that are looked at for rows across the lanes.
+        self.across_rows = {slot for item in usual for slot, _ in item.operands}
         self.v = VectorBuilder(self.lanes, block="loop")
         before, self.tail = self.states.marking()
         self.head = [*group.addresses(), *before]
@@ -56,6 +62,7 @@ class RowsLooped:
         self.step: dict[int, str] = {}
         #: What is computed again where a later phase uses it.
         self.again = self._recomputed()
+        self.across = PlacesAcross(self.v, self.head, group, self.states) if self.apart else None
         #: Where the states of reductions lie that are under way for many places at once.
         self.wide: dict[int, list[str]] = {}
 
@@ -64,8 +71,9 @@ class RowsLooped:
         v, group = self.v, self.group
         self._memory()
         for k, slot in enumerate(group.inputs):
-            self._read(k, slot)
-        for phase in group.phases:
+            if slot in self.across_rows:
+                self._read(k, slot)
+        for phase in self.phases:
             self._phase(phase)
         for k, slot in enumerate(group.outs):
             self._write(len(group.inputs) + k, slot)
@@ -77,7 +85,8 @@ class RowsLooped:
     def _memory(self) -> None:
         """A vector for each place of what is read, written, or made by one phase for another."""
         group = self.group
-        slots = [slot for slot in (*group.inputs, *group.outs) if slot not in group.shared]
+        read = [slot for slot in group.inputs if slot in self.across_rows]
+        slots = [slot for slot in (*read, *group.outs) if slot not in group.shared]
         slots += [slot for slot, _, _ in self._used_later() if slot not in self.again]
         for slot in dict.fromkeys(slots):
             if slot in group.inputs and group.lead(slot) == group.width(slot) > 1:
@@ -92,7 +101,12 @@ class RowsLooped:
     def _used_later(self) -> Iterator[tuple[int, LoopStep, bool]]:
         """What a phase uses of an earlier one: its place, who makes it, and whether it is used place by place."""
         made: dict[int, LoopStep] = {}
-        for phase in self.group.phases:
+        for phase in self.phases:
+            if phase in self.apart:
+                yield from (
+                    (slot, made[slot], False) for slot, _, _ in reads_of(phase, self.apart[phase]) if slot in made
+                )
+                continue
             for item in phase.items:
                 for slot, strides in item.operands:
                     if slot in made:
@@ -109,7 +123,7 @@ class RowsLooped:
             if slot not in kept
             and group.width(slot) * self.lanes * group.dtype(slot).itemsize > _NEAR
             and all(self._is_at_hand(part, group.width(slot)) for part, _ in item.operands)
-            and _is_plain(item)
+            and item.is_plain
         }
 
     def _is_at_hand(self, slot: int, width: int) -> bool:
@@ -160,6 +174,9 @@ class RowsLooped:
     def _phase(self, phase: Phase) -> None:
         """The dimensions that a result keeps are the outer loops, those that are taken in the inner ones, unless this
         would lead far from place to place."""
+        if self.across is not None and phase in self.apart:
+            self.across.phase(phase, self.apart[phase], self.base, self.same)
+            return
         reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0]
         inner = list(phase.reduced or ())
         outer = [dim for dim in range(len(phase.space)) if dim not in inner]
@@ -333,11 +350,3 @@ class RowsLooped:
     def _state(self, number: int, part: int, indices: Sequence[str], strides: Shape) -> str:
         at = address(self.v, "%s", self.states.place(number, part, 0))
         return address_of(self.v, at, indices, strides, self.states.step(number, part))
-
-
-def _is_plain(item: LoopStep) -> bool:
-    """Whether an item is a sum or product of its operands as they lie there."""
-    if not isinstance(item.step, Step) or item.lanes is not None or item.along >= 0 or item.shifts:
-        return False
-    op = item.step.node.op
-    return bool(op.signs) or min(op.powers or (0,)) > 0

@@ -28,8 +28,11 @@ _MOST_REPEATED = 400
 _MOST_SCATTERED = 4
 #: Nor are places of a row that are data, if there are more of these to choose from: all of them are looked at.
 _MOST_CHOICES = 7
-#: Nor are those of which more elements are kept.
-_MOST_KEPT = 1024
+#: Nor are those of which more elements are kept; a pass that loops compute as a whole may have more. Values that are
+#: computed again where they are used have none kept.
+_MOST_KEPT, _MOST_ALONE, _MOST_AGAIN = 1 << 10, 1 << 12, 1 << 16
+#: Lines of matrices with so many columns are gone through in vectors of these, one line after the other.
+_LONG_LINE = 28
 
 
 def _is_short(reader: Lowering, item: LoopStep) -> bool:
@@ -60,13 +63,30 @@ def _are_repeated(reader: Lowering, groups: Groups, lines: Lines) -> bool:
 
 def _is_looped(reader: Lowering, item: LoopStep) -> bool:
     """Whether vectors for all of a row's places fit the cache."""
-    if item.adds or item.is_large_product:
+    return _has_at_most(reader, item, _MOST_KEPT)
+
+
+def _is_wide(reader: Lowering, item: LoopStep) -> bool:
+    """The same where nothing else wants them."""
+    if item.is_product or item.running:
+        return _has_at_most(reader, item, _MOST_KEPT)
+    return _has_at_most(reader, item, _MOST_AGAIN if item.is_plain or item.lanes is not None else _MOST_ALONE)
+
+
+def _has_at_most(reader: Lowering, item: LoopStep, places: int) -> bool:
+    if item.adds or item.is_large_product or _widest(reader, item) > places:
         return False
-    return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or item.scatters or kept_size(item) <= _MOST_KEPT)
+    return item.out >= 0 or item.scatters or kept_size(item) <= places
 
 
 def _is_across(reader: Lowering, item: LoopStep) -> bool:
     return suits(reader, item) and not item.is_large_product
+
+
+def _are_long_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
+    """Whether most of these go through long lines of matrices."""
+    spaces = [item.space for item in itertools.chain(*groups) if len(item.space) > 1]
+    return sum(space[-1] >= _LONG_LINE for space in spaces) * 2 > len(spaces)
 
 
 def _widest(reader: Lowering, item: LoopStep) -> int:
@@ -76,20 +96,23 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 
 class Way(NamedTuple):
     """A way to write a function, which items it takes, whether it is worth while for these, whether each place of a row
-    has code of its own, and whether operands are read at other places than those that are written."""
+    has code of its own, whether operands are read at other places than those that are written, and whether it has to
+    take the whole pass."""
 
     function: Any
     takes: Callable[[Lowering, LoopStep], bool]
     worth_it: Callable[[Lowering, Groups, Lines], bool] = lambda reader, groups, lines: True
     unrolled: bool = False
     crosses: bool = False
+    whole: bool = False
 
 
-def ways(flat: bool) -> Iterator[Way]:
+def ways(widest: int) -> Iterator[Way]:
     """All ways: what takes as many items as another one comes first. Most passes are whole with one of the first, and
-    need not wait for the others to be imported; where all is `flat`, rows have one place each."""
+    need not wait for the others to be imported; rows have at most so many places."""
     from gradcli.engine.native.rows_across import RowsAcross
 
+    flat = widest <= 1
     across = Way(RowsAcross, _is_short, unrolled=True)
     if flat:
         # None of those before it would be worth while.
@@ -111,9 +134,12 @@ def ways(flat: bool) -> Iterator[Way]:
     from gradcli.engine.native.columns_across import ColumnsAcross
 
     yield Way(ColumnsAcross, _is_across)
-    yield Way(RowsLooped, _is_looped)
     from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
 
+    yield Way(FoldedColumns, takes_folded, _are_long_lines, whole=True)
+    yield Way(RowsLooped, _is_looped)
+    if widest > _MOST_KEPT:
+        yield Way(RowsLooped, _is_wide, whole=True)
     yield Way(FoldedColumns, takes_folded)
 
 

@@ -14,6 +14,8 @@ from gradcli.ops.rewrites.simplifier import Condition
 
 # Rewriting operations in simpler ones may uncover others to rewrite; deeper nesting does not occur.
 _MOST_ROUNDS = 4
+# Elements of what is made of something large, and so goes through the same blocks, from which on it is rewritten too.
+_FEW = 1 << 9
 
 
 def plan(
@@ -134,9 +136,13 @@ def _is_leaf(node: Node) -> bool:
 def lower(roots: Sequence[Node], small: int) -> list[Node] | None:
     """The roots with large operations written in simpler ones, which can be cut and share work; None without any."""
     replaced: dict[Node, Node] = {}
+    of_large: set[Node] = set()
     for node in toposort(roots):
+        follows = not of_large.isdisjoint(node.inputs)
+        if follows or node.size > small:
+            of_large.add(node)
         rule = node.op.blocking.lower
-        if rule is not None and max((i.size for i in node.inputs), default=0) > small:
+        if rule is not None and max((i.size for i in node.inputs), default=0) > (_FEW if follows else small):
             new = rule(node)
             if new is not None:
                 operands = set(node.inputs)
