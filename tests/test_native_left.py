@@ -485,7 +485,6 @@ NOT_NATIVE = {
     ),
     **dict.fromkeys(("lu_factor_ex", "linalg_lu", "linalg_lu_solve"), "one row after the other"),
     **dict.fromkeys(("matrix_exp", "householder_product", "ormqr"), "products of matrices and systems"),
-    "cdist": "as many steps for an element as rows are long",
     **dict.fromkeys(("_cofactor", "_cofactor_slope", "_cofactor_slopes", "_inverse_limit"), "LAPACK's"),
     **dict.fromkeys(
         ("tril", "triu", "diagonal", "diag_embed", "_diagonal_back"), "depends on places along two dimensions"

@@ -24,7 +24,6 @@ NOT_NATIVE = {
     "_operand": "float16 is converted by NumPy",
     "_whole_numbers": "refuses what is no whole number",
     "_cross_entropies": "refuses what is no probability",
-    "_floored": "refuses a negative variance",
     "lgamma": "not within 2 ulp beside its zeros",
     "digamma": "not within 2 ulp beside its zeros",
     "polygamma": "not within 2 ulp beside its zeros",
@@ -59,6 +58,8 @@ def native_trials() -> list[Trial]:
         and all(np.dtype(d) in DTYPES for d in trial.dtypes)
         and np.dtype(trial.params.get("dtype", "float32")) in DTYPES
         and trial.params.get("reduction", "none") == "none"
+        # A negative one is refused.
+        and not trial.params.get("variance", False)
         and not (trial.op.name in NUMBERS and np.dtype(trial.dtypes[-1]).kind in "iu")
     ]
 

@@ -116,6 +116,12 @@ def _cdist_follow(node: Node, dim: int) -> Dims | None:
     return _BATCHES(node, dim)
 
 
+def _cdist_steps(node: Node) -> Node:
+    """The norms of all differences, of which blocks hold few."""
+    a, b = node.inputs
+    return reduce_node(norm, unsqueeze(a, -2) - unsqueeze(b, -3), -1, False, **node.params)
+
+
 def _positive(p: Any) -> float:
     order = as_number(p, "p")
     if not order >= 0:
@@ -135,7 +141,7 @@ cdist: Op = primitive(
     "cdist", _cdist_kernel, _cdist_infer, family="reduction",
     args=f"x1: tensor, x2: tensor, p: number=2, compute_mode: distance='{_MODES[0]}'", build=_cdist,
     vjp=lambda g, out, a, b, p: _pulled(g, out, a, b, p), doc="Distance of each row of x1 to each row of x2.",
-    blocking=Blocking(_cdist_follow), cost=lambda node: max(4.0, 2.0 * node.inputs[0].shape[-1]),
+    blocking=Blocking(_cdist_follow, lower=_cdist_steps), cost=lambda node: max(4.0, 2.0 * node.inputs[0].shape[-1]),
     example="x1:2 x2:2", words=("pdist2", "distancematrix"),
 )
 

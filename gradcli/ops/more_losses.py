@@ -18,6 +18,7 @@ from gradcli.ops.batching import sums
 from gradcli.ops.create import zeros_like
 from gradcli.ops.elementwise import clamp_min, eq, exp, log, logical_and, minimum, mul, ne, neg, sqrt, sub, where, xlogy
 from gradcli.ops.family import apply, call, composite, elementwise, floating, floats
+from gradcli.ops.kernels import native
 from gradcli.ops.loss import REDUCTIONS, class_pick, reduced, refuse_tracked
 from gradcli.ops.notation import spelling
 from gradcli.ops.one_step import one_step
@@ -136,7 +137,7 @@ def _floor_kernel(out: Any, x: Any, least: float, variance: bool) -> None:
 floored = elementwise(
     "_floored", into=_floor_kernel, args="input, least=0.0, variance=False", dtype="float",
     doc="The input, but not below a number; the gradient is that of the input all the same.", grad_fn="CloneBackward0",
-    vjp=lambda g, out, x, least, variance: (g,), batching=sums(0),
+    vjp=lambda g, out, x, least, variance: (g,), batching=sums(0), native=native.floored,
     formula=lambda c, s: s.inputs[0], text=spelling.floored,
 )
 

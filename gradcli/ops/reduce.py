@@ -128,7 +128,7 @@ def _norm(x: Any, dim: Any, keepdim: Any, axis_given: bool, p: float) -> Any:
     if math.isinf(p):
         extreme = np.maximum if p > 0 else np.minimum
         return (extreme.reduce(terms, axis=dim, keepdims=keepdim, initial=0.0 if p > 0 else np.inf)).astype(x.dtype)
-    return accumulators.norm_of(np.add.reduce(terms, axis=dim, keepdims=keepdim), p).astype(x.dtype)
+    return accumulators.norm_of(accumulators.sum_wide(terms, dim, keepdim), p).astype(x.dtype)
 
 
 def _extreme(ufunc: Any) -> Any:

@@ -14,7 +14,7 @@ from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.overwritten import read_later, written_over
 from gradcli.engine.native.step import NativeStep
-from gradcli.engine.native.ways import Way, alone, ways
+from gradcli.engine.native.ways import MOST_BYTES, MOST_FOR_EACH, Way, alone, ways
 from gradcli.engine.plan.block_sizes import times_as_long
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
@@ -34,7 +34,8 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     found: list[tuple[int, _Rebuilt]] = []
     known: dict[Any, Written] = {}
     reader, over = Lowering(one), written_over(one, borrowed)
-    for way in ways(reader.largest(Lowering.places, 0)):
+    widest = reader.largest(Lowering.places, 0)
+    for way in ways(widest):
         reader.begin()
         code = CodeLength(reader, room, way.unrolled, known)
         runs = _without_idle(one, list(_runs(one, reader, way, code)))
@@ -45,7 +46,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
         if _is_whole(runs):
             # No other way takes more steps.
             made = _Rebuilt(one, reader, runs, way, over).result()
-            if _length(made) <= 2 * room:
+            if _length(made) <= 2 * room and (not way.whole or _kept(made) <= max(MOST_BYTES, MOST_FOR_EACH * widest)):
                 return made
         elif not one.transposed and not way.whole:
             found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, over)))
@@ -60,6 +61,11 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
 def _length(one: Pass) -> int:
     """Lines of code."""
     return sum(step.text.count("\n") for step in one.steps if isinstance(step, NativeStep))
+
+
+def _kept(one: Pass) -> int:
+    """Bytes that functions keep of some rows."""
+    return sum(step.states.bytes for step in one.steps if isinstance(step, NativeStep))
 
 
 class _Stretch:

@@ -16,7 +16,7 @@ from gradcli.engine.native.loops import address, address_of, in_vectors, lead_ad
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import first_load, first_store, spread_from
+from gradcli.engine.native.transpose import first_load, first_store, spread_from, stored
 from gradcli.engine.native.vectors import Vector
 from gradcli.graph.native_forms import Lanes
 
@@ -47,7 +47,7 @@ def set_apart(group: Group) -> tuple[list[Phase], dict[Phase, Again]]:
         made |= {item.out: item for item in phase.items if item.out >= 0}
         others, sums = _split(group, phase)
         again = _again(group, sums, made) if sums.items else None
-        if again is None or not all(item.is_plain for item in sums.items if item in others.items):
+        if again is None or not all(_is_cheap(item) for item in sums.items if item in others.items):
             phases.append(phase)
             continue
         phases += [others, sums] if others.items else [sums]
@@ -99,8 +99,13 @@ def _fits(item: LoopStep) -> bool:
     return item.strides[-1] == 1 and not item.lanes.indexed and item.lanes.settle is _AS_IT_IS
 
 
+def _is_cheap(item: LoopStep) -> bool:
+    """Whether it may be computed for others and for sums, in one loop and another."""
+    return item.lanes is None and item.step.node.cost <= 1
+
+
 def _is_at_hand(group: Group, slot: int, strides: Shape) -> bool:
-    if group.dtype(slot).kind == "b" or strides[-1] not in (0, 1):
+    if strides[-1] not in (0, 1):
         return False
     if slot in group.inputs:
         return group.lead(slot) == 1
@@ -215,7 +220,8 @@ class PlacesAcross:
         dtype = self.group.dtype(slot)
         if not strides[-1]:
             return spread_from(self.v, pointer, dtype)
-        return first_load(self.v, pointer, dtype, valid)
+        value = first_load(self.v, pointer, stored(dtype), valid)
+        return value != 0 if dtype.kind == "b" else value
 
 
 def _width(length: int, most: int) -> int:

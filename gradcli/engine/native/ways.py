@@ -28,9 +28,10 @@ _MOST_REPEATED = 400
 _MOST_SCATTERED = 4
 #: Nor are places of a row that are data, if there are more of these to choose from: all of them are looked at.
 _MOST_CHOICES = 7
-#: Nor are those of which more elements are kept; a pass that loops compute as a whole may have more. Values that are
-#: computed again where they are used have none kept.
-_MOST_KEPT, _MOST_ALONE, _MOST_AGAIN = 1 << 10, 1 << 12, 1 << 16
+#: Nor are those of which more elements are kept. A pass that loops compute as a whole may have more places.
+_MOST_KEPT, _MOST_WHOLE = 1 << 10, 1 << 20
+#: Then functions keep at most so many bytes, or so many for each place.
+MOST_BYTES, MOST_FOR_EACH = 1 << 20, 64
 #: Lines of matrices with so many columns are gone through in vectors of these, one line after the other.
 _LONG_LINE = 28
 
@@ -61,22 +62,16 @@ def _are_repeated(reader: Lowering, groups: Groups, lines: Lines) -> bool:
     return sum(lines(item) * (math.prod(item.space) - 1) for item in items) > _MOST_REPEATED
 
 
-def _is_looped(reader: Lowering, item: LoopStep) -> bool:
+def _is_looped(reader: Lowering, item: LoopStep, places: int = _MOST_KEPT) -> bool:
     """Whether vectors for all of a row's places fit the cache."""
-    return _has_at_most(reader, item, _MOST_KEPT)
-
-
-def _is_wide(reader: Lowering, item: LoopStep) -> bool:
-    """The same where nothing else wants them."""
-    if item.is_product or item.running:
-        return _has_at_most(reader, item, _MOST_KEPT)
-    return _has_at_most(reader, item, _MOST_AGAIN if item.is_plain or item.lanes is not None else _MOST_ALONE)
-
-
-def _has_at_most(reader: Lowering, item: LoopStep, places: int) -> bool:
     if item.adds or item.is_large_product or _widest(reader, item) > places:
         return False
     return item.out >= 0 or item.scatters or kept_size(item) <= places
+
+
+def _is_wide(reader: Lowering, item: LoopStep) -> bool:
+    """Whether it is for what is looked at in the whole pass to say that."""
+    return _is_looped(reader, item, _MOST_KEPT if item.is_product or item.running else _MOST_WHOLE)
 
 
 def _is_across(reader: Lowering, item: LoopStep) -> bool:
@@ -97,7 +92,7 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 class Way(NamedTuple):
     """A way to write a function, which items it takes, whether it is worth while for these, whether each place of a row
     has code of its own, whether operands are read at other places than those that are written, and whether it has to
-    take the whole pass."""
+    take the whole pass and to keep little."""
 
     function: Any
     takes: Callable[[Lowering, LoopStep], bool]

@@ -85,6 +85,13 @@ def clamp(v: Any, x: Vector, low: Vector, high: Vector) -> Vector:
     return at_most(v, at_least(v, x, low), high)
 
 
+def floored(v: Any, x: Vector, least: float, variance: bool) -> Vector:
+    if variance:
+        # Of a negative one the kernel has something to say.
+        raise TypeError
+    return at_least(v, x, v.constant(least, x.dtype))
+
+
 def _is_number(bound: Vector) -> bool:
     return bound.number is not None and not math.isnan(bound.number)
 
