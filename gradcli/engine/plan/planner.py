@@ -142,7 +142,7 @@ def lower(roots: Sequence[Node], small: int) -> list[Node] | None:
         if follows or node.size > small:
             of_large.add(node)
         rule = node.op.blocking.lower
-        if rule is not None and max(node.size, *(i.size for i in node.inputs)) > (_FEW if follows else small):
+        if rule is not None and max([node.size, *(i.size for i in node.inputs)]) > (_FEW if follows else small):
             new = rule(node)
             if new is not None:
                 operands = set(node.inputs)
