@@ -112,3 +112,24 @@ def test_rows_that_fill_no_vector(rows: int, threads: int, monkeypatch: pytest.M
     result = gc.evaluate("sum((X.unsqueeze(1) - m)**2)*1 + sum(sum((X.unsqueeze(1) - m)**2, 2))", inputs, wrt=("m",))
     expected = -4 * (inputs["X"][:, None] - inputs["m"]).sum(0)
     assert np.array_equal(result.grads["m"].detach().numpy(), expected)
+
+
+@pytest.mark.parametrize("p", [0, 1, 2, 3, np.inf])
+def test_distances_of_all_pairs_are_native(p: float) -> None:
+    """Of few points with many pairs: no array holds all differences."""
+    inputs = data({"X": (300, 5), "Y": (290, 5)}, "float64")
+    inputs["Y"][:9] = inputs["X"][:9]
+    gc.set_engine("native")
+    steps = native_steps(planned(f"sum(cdist(X, Y, {p}))", inputs, ("X", "Y")))
+    assert steps and all(isinstance(step, NativeStep) for step in steps)
+    found = gc.evaluate(f"cdist(X, Y, {p})", inputs, wrt=()).value
+    assert found is not None
+    expected = np.linalg.norm(inputs["X"][:, None] - inputs["Y"], p, -1)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+
+
+def test_cosines_are_native() -> None:
+    inputs = data({"X": (ROWS, 64), "Y": (ROWS, 64)}, "float32")
+    gc.set_engine("native")
+    steps = native_steps(planned("mean(cosine_similarity(X, Y, dim=1))", inputs, ("X", "Y")))
+    assert steps and all(isinstance(step, NativeStep) for step in steps)

@@ -14,7 +14,7 @@ from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.overwritten import read_later, written_over
 from gradcli.engine.native.step import NativeStep
-from gradcli.engine.native.ways import MOST_BYTES, MOST_FOR_EACH, Way, alone, ways
+from gradcli.engine.native.ways import FOR_EACH, Way, alone, ways
 from gradcli.engine.plan.block_sizes import times_as_long
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
@@ -46,7 +46,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
         if _is_whole(runs):
             # No other way takes more steps.
             made = _Rebuilt(one, reader, runs, way, over).result()
-            if _length(made) <= 2 * room and (not way.whole or _kept(made) <= max(MOST_BYTES, MOST_FOR_EACH * widest)):
+            if _length(made) <= 2 * room and (not way.whole or _kept(made) <= max(way.whole, FOR_EACH * widest)):
                 return made
         elif not one.transposed and not way.whole:
             found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, over)))

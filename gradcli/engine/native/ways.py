@@ -30,8 +30,8 @@ _MOST_SCATTERED = 4
 _MOST_CHOICES = 7
 #: Nor are those of which more elements are kept. A pass that loops compute as a whole may have more places.
 _MOST_KEPT, _MOST_WHOLE = 1 << 10, 1 << 20
-#: Then functions keep at most so many bytes, or so many for each place.
-MOST_BYTES, MOST_FOR_EACH = 1 << 20, 64
+#: Then a function keeps so few bytes, or so few for each place; more where lines are short, and other ways are slow.
+_LITTLE, _MUCH, FOR_EACH = 1 << 20, 1 << 22, 64
 #: Lines of matrices with so many columns are gone through in vectors of these, one line after the other.
 _LONG_LINE = 28
 
@@ -91,15 +91,15 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 
 class Way(NamedTuple):
     """A way to write a function, which items it takes, whether it is worth while for these, whether each place of a row
-    has code of its own, whether operands are read at other places than those that are written, and whether it has to
-    take the whole pass and to keep little."""
+    has code of its own, and whether operands are read at other places than those that are written. With `whole` it has
+    to take all of a pass, and to keep no more bytes than so many."""
 
     function: Any
     takes: Callable[[Lowering, LoopStep], bool]
     worth_it: Callable[[Lowering, Groups, Lines], bool] = lambda reader, groups, lines: True
     unrolled: bool = False
     crosses: bool = False
-    whole: bool = False
+    whole: int = 0
 
 
 def ways(widest: int) -> Iterator[Way]:
@@ -131,10 +131,11 @@ def ways(widest: int) -> Iterator[Way]:
     yield Way(ColumnsAcross, _is_across)
     from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
 
-    yield Way(FoldedColumns, takes_folded, _are_long_lines, whole=True)
+    yield Way(FoldedColumns, takes_folded, _are_long_lines, whole=_LITTLE)
     yield Way(RowsLooped, _is_looped)
     if widest > _MOST_KEPT:
-        yield Way(RowsLooped, _is_wide, whole=True)
+        yield Way(RowsLooped, _is_wide, _are_long_lines, whole=_LITTLE)
+        yield Way(RowsLooped, _is_wide, lambda *seen: not _are_long_lines(*seen), whole=_MUCH)
     yield Way(FoldedColumns, takes_folded)
 
 
