@@ -18,7 +18,7 @@ import gradcli as gc
 from gradcli.engine.native.choice import chosen, using
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.passes import Step, Sum
-from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.planner import LARGEST_IN_MEMORY, plan
 from gradcli.engine.plan.program import Program, Sizes
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec
@@ -142,6 +142,20 @@ def test_the_bits_of_what_is_little(order: str, engine: str, monkeypatch: pytest
     for expression, name in LITTLE.items():
         expected = gc.evaluate(expression, {name: np.load(f"{name}.npy")}, wrt=())
         words = ["eval", expression, f"{name}={name}.npy", "--no-grad", "-o", "out/", "-q", "--engine", engine]
+        assert call(monkeypatch, *words) == (0, "", ""), expression
+        assert np.load("out/value.npy").tobytes() == expected.value.numpy().tobytes(), expression
+
+
+def test_the_bits_of_a_small_part_of_a_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is little is one native function: of the same part, whether it is of a file or of an array as large."""
+    assert LARGEST_IN_MEMORY == loading.LARGE == opening.LARGE
+    array = np.lib.format.open_memmap("X.npy", "w+", np.float64, (LARGEST_IN_MEMORY // 72 + 1, 9))
+    array[:50] = np.random.default_rng(5).standard_normal((50, 9))
+    array.flush()
+    gc.set_engine("native")
+    for expression in ("sum(exp(X[:7])*X[3:10], 0)", "mean(tanh(X[3:50])**2)", "r = X[:40, :3]; var(r.T*exp(r.T), 1)"):
+        expected = gc.evaluate(expression, {"X": np.load("X.npy")}, wrt=())
+        words = ["eval", expression, "X=X.npy", "--no-grad", "-o", "out/", "-q", "--engine", "native"]
         assert call(monkeypatch, *words) == (0, "", ""), expression
         assert np.load("out/value.npy").tobytes() == expected.value.numpy().tobytes(), expression
 

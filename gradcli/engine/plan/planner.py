@@ -16,6 +16,8 @@ from gradcli.ops.rewrites.simplifier import Condition
 _MOST_ROUNDS = 4
 # Elements of what is made of something large, and so goes through the same blocks, from which on it is rewritten too.
 _FEW = 1 << 9
+#: Bytes of the largest array that `storage` never opens as a file: a larger one in memory is looked at in the same way.
+LARGEST_IN_MEMORY = 64 << 20
 
 
 def plan(
@@ -114,11 +116,12 @@ def _direct(
     files: frozenset[Node],
     sizes: Sizes,
 ) -> Program:
-    """The program where there is little to compute: one operation after the other; of files no more is read than what
-    it looks at."""
+    """The program where there is little to compute: one operation after the other; of files, and of what may come from
+    one, no more is read than what it looks at."""
     parts = views_of_leaves(order)
-    views = parts if files else []
     leaves = [node for node in order if _is_leaf(node)]
+    as_files = bool(files) or any(leaf.nbytes > LARGEST_IN_MEMORY for leaf in leaves)
+    views = parts if as_files else []
     apart = {*leaves, *views}
     computed = [node for node in order if node not in apart]
     numbers = {node: k for k, node in enumerate((*leaves, *views, *computed))}
@@ -126,7 +129,7 @@ def _direct(
     originals_of, found = [originals.get(leaf, leaf) for leaf in leaves], [numbers[root] for root in roots]
     stage, of_leaves = Stage(whole, [], []), frozenset([numbers[part] for part in parts])
     known = originals_of, shown, list(numbers), [stage], found, shapes, of_leaves, sizes
-    return Program(*known, direct=True, reads_files=bool(files))
+    return Program(*known, direct=True, reads_files=as_files)
 
 
 def _is_leaf(node: Node) -> bool:
