@@ -160,6 +160,24 @@ def test_the_bits_of_a_small_part_of_a_large_file(monkeypatch: pytest.MonkeyPatc
         assert np.load("out/value.npy").tobytes() == expected.value.numpy().tobytes(), expression
 
 
+def test_a_small_part_of_a_large_array_again_and_again() -> None:
+    """What is prepared once for many runs takes the part at each."""
+    array = np.zeros((LARGEST_IN_MEMORY // 72 + 1, 9))
+    array[:50] = np.random.default_rng(5).standard_normal((50, 9))
+    loss, start = "mean((X[:50]@w - X[:50, 3])**2) + 0.1*sum(w*w)", np.ones(9)
+    loop = "step(w) = w - 0.01*X[:50].T@(X[:50]@w - 1); sum(iterate(step, w, 300))"
+    for engine in ("numpy", "native"):
+        gc.set_engine(engine)
+        found, expected = (
+            [
+                gc.minimize(loss, {"X": data, "w": start}, wrt="w").value.item(),
+                gc.evaluate(loop, {"X": data, "w": start}, wrt="w").value.item(),
+            ]
+            for data in (array, array[:50].copy())
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 def _walk(program: Program) -> list[tuple[object, ...]]:
     """What a program computes, in which order, apart from where that lies."""
     steps = [step for stage in program.stages for step in stage.whole]

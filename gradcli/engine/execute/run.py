@@ -74,7 +74,7 @@ def run(
         function = _function(program, engine)
         if function is not None:
             with np.errstate(all="ignore"):
-                return function(leaves)
+                return function(all_held(program, values_of(program, leaves)) if program.views else leaves)
     # Imported here: what is small is not asked how large it is.
     from gradcli.engine.execute.bounds import check_duration, check_memory
 

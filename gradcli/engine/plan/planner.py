@@ -129,7 +129,7 @@ def _direct(
     originals_of, found = [originals.get(leaf, leaf) for leaf in leaves], [numbers[root] for root in roots]
     stage, of_leaves = Stage(whole, [], []), frozenset([numbers[part] for part in parts])
     known = originals_of, shown, list(numbers), [stage], found, shapes, of_leaves, sizes
-    return Program(*known, direct=True, reads_files=as_files)
+    return Program(*known, direct=True, reads_files=bool(files))
 
 
 def _is_leaf(node: Node) -> bool:

@@ -103,7 +103,7 @@ class Program:
     #: What it was planned with.
     sizes: Sizes
     direct: bool = False
-    #: Whether leaves are files, or looked at as if they were.
+    #: Whether leaves are files.
     reads_files: bool = False
     borrowed: dict[int, int] = field(default_factory=dict)
     #: Nodes as they were before the graph was planned over vectors, for whoever describes them.
