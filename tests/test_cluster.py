@@ -421,6 +421,20 @@ def test_an_interrupt_leaves_nothing_behind(files: Path, tmp_path: Path) -> None
     assert leftovers(tmp_path) == []
 
 
+def test_an_interrupt_while_dask_is_loaded_waits_for_that(files: Path, tmp_path: Path) -> None:
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    text = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nopen('loaded', 'x').close()\n"
+    (modules / "distributed.py").write_text(text)
+    words = ["eval", "exp(x)", f"x={files / 'x.npy'}", "-o", "out/", "--scheduler", "local:1"]
+    path = os.pathsep.join([str(modules), environment()["PYTHONPATH"]])
+    done = subprocess.run(
+        [*COMMAND, *words], cwd=tmp_path, env=environment(PYTHONPATH=path), capture_output=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["loaded", "modules"]
+
+
 @pytest.mark.parametrize(
     "array",
     [

@@ -40,7 +40,9 @@ def started(count: int, threads: int | None) -> Iterator[Any]:
         hint = "for example, --scheduler local:4, for four of them"
         raise GradcliError(f"there cannot be {count} worker processes", hint=hint)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    security = _throw_away()
+    # The modules that make keys are read here, and an interrupt would come up inside of one.
+    with undisturbed():
+        security = _throw_away()
     options = {"host": LOOPBACK, "port": 0, "protocol": "tls://", "security": security, "dashboard": False}
     with contextlib.ExitStack() as stack:
         try:

@@ -15,6 +15,7 @@ from gradcli.cluster.local import START, close, started
 from gradcli.cluster.worker import attempted, differing, facts
 from gradcli.engine.native.choice import engine_in_use
 from gradcli.errors import GradcliError, WorkError
+from gradcli.machine.undisturbed import undisturbed
 
 # Seconds to wait for the scheduler and for its first worker, and for another one when all have gone.
 _CONNECT = 10.0
@@ -122,8 +123,10 @@ def connected(
     workers or when their versions are not ours; `kept` says then what there is of the work.
     """
     try:
-        import dask
-        import distributed
+        # An interrupt would come up inside of a module half read, which may be told as something else.
+        with undisturbed():
+            import dask
+            import distributed
     except ImportError:
         raise GradcliError("--scheduler needs Dask, which is not installed", hint=_INSTALL) from None
     except (OSError, ValueError) as error:
