@@ -72,6 +72,8 @@ EXPRESSIONS = [
     ("sum(((X - mean(X, 0))/std(X, 0))**2*X)", {"X": (ROWS, 20)}),
     ("sum(tanh(X*s + b)*X) + sum((X > b)*X*s)", {"X": (ROWS, 3), "s": (3,), "b": (3,)}),
     ("sum(abs(S - m)*S) + var(S*m)", {"S": (9001, 4, 5), "m": (4, 1)}),
+    ("sum(softmax(S, 1)*S*r)", {"S": (901, 9, 33), "r": (33,)}),
+    ("sum((S - mean(S, (2, 3), True))**2*w) + sum(amax(S*w, 2)**2)", {"S": (501, 5, 6, 11), "w": (5, 1, 1)}),
 ]
 
 

@@ -6,7 +6,8 @@ is taken: `strides`, `loop_steps` (an item over the places of a row), `lowering`
 `lane_forms` (what it computes at a place), `lookups` (elements at places that are data), `phases` (items that share a
 loop), `group` (neighbouring items, and what goes in and out), `states` (sums over the rows), `shuffles` (lanes in
 another order), `transpose` (rows to vectors and back), `row_pieces` (the same with short registers), `row_tables` (sums
-at places of a row), `along_rows` (what can go along one), the seven ways to write a function, `rows_joined`,
+at places of a row), `line_states` (reductions along a row), `even_spaces` (items over the same places in the same
+dimensions), `along_rows` (what can go along a row), the seven ways to write a function, `rows_joined`,
 `rows_across`, `running_lines`, `columns_across`, `folded_columns`, `rows_looped` and `panels`, with `places_across`
 (sums over rows within looped ones) and `padded` (what goes around functions of several rows at a time), `products` (of
 matrices), `separate_products` (of those that each item has of its own), `added_columns` and `taken_columns` (elements

@@ -9,6 +9,7 @@ from gradcli.engine.native import row_tables
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
+from gradcli.engine.native.line_states import LineStates, begins_at, has_neighbours
 from gradcli.engine.native.lookups import can_pick, gathered, lane_offsets, picked, place_within, scalar
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import (
@@ -20,26 +21,25 @@ from gradcli.engine.native.loops import (
     in_vectors,
     lead_address,
     loop,
-    loops,
 )
 from gradcli.engine.native.phases import Phase
-from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
+from gradcli.engine.native.states import States, place_in_row
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import UINT8, first_lanes, first_load, first_store, spread_from, stored
-from gradcli.engine.native.vectors import INT64, Vector, element_type
+from gradcli.engine.native.transpose import UINT8, first_load, first_store, spread_from, stored
+from gradcli.engine.native.vectors import INT64, Vector
 
 #: Bytes of a table of a row's own that is asked for before it is looked at, and about how many there are in between,
 #: as there are to what goes with it: the processor, busy with one element after the other, looks less far ahead.
 _LONG, _AHEAD = 1 << 9, 12 << 10
 
 
-class ColumnsAcross:
+class ColumnsAcross(LineStates):
     """Goes through each phase of a row in vectors of its last dimension; what a later phase needs is kept in memory."""
 
     def __init__(self, group: Group) -> None:
         self.group = group
         self.lanes = group.lanes
-        self.states = States(group, self.lanes, [any(item.strides) for item in group.sums])
+        self.states = States(group, self.lanes, [has_neighbours(item) for item in group.sums])
         self.v = VectorBuilder(self.lanes, block="row")
         before, self.tail = self.states.marking()
         self.head = [*group.addresses(), *before]
@@ -123,8 +123,8 @@ class ColumnsAcross:
                 for slot, _ in item.operands:
                     if slot not in made or slot in self.base:
                         continue
-                    maker, source = made[slot]
-                    if maker is not phase and (source.lanes is None or source.adds) and group.width(slot) > 1:
+                    maker, _ = made[slot]
+                    if maker is not phase and group.width(slot) > 1:
                         padded = -(-group.width(slot) // self.lanes) * self.lanes
                         name = f"%kept{slot}"
                         self.head.append(self.states.reserve(name, padded * group.dtype(slot).itemsize))
@@ -136,23 +136,29 @@ class ColumnsAcross:
         """The loops of a phase; the last dimension goes in vectors, what is left over under a mask."""
         v = self.v
         tables = [item for item in phase.items if item.adds]
-        reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0 and not item.adds]
         for item in tables:
             row_tables.begin(v, self.group, item, self.same.get(item.start), self.base.get(item.start))
-        for item in reductions:
-            begin(v, self.head, self.group, item)
-        if not phase.space:
-            self._places(phase, [], 1)
-        else:
-            *outer, last = phase.space
-            with loops(v, outer) as indices:
-                for index, valid in in_vectors(v, last):
-                    self._places(phase, [*indices, index], valid)
+        self._at_depth(phase, [])
         for item in tables:
             result = row_tables.end(v, self.group, item, self.base.get(item.out))
             self.same |= {} if result is None else {item.out: result}
-        for item in reductions:
-            self._end(item)
+
+    def _at_depth(self, phase: Phase, indices: list[str]) -> None:
+        """What is done at a place of the outer dimensions. Reductions begin where they have a result of their own."""
+        v, left = self.v, phase.space[len(indices) :]
+        own = [item for item in phase.items if begins_at(item) == len(indices)]
+        for item in own:
+            self._begin(item, indices)
+        if len(left) > 1:
+            with loop(v, left[0], 1) as index:
+                self._at_depth(phase, [*indices, index])
+        elif left:
+            for index, valid in in_vectors(v, left[0]):
+                self._places(phase, [*indices, index], valid)
+        else:
+            self._places(phase, indices, 1)
+        for item in own:
+            self._end(item, indices)
 
     def _places(self, phase: Phase, indices: list[str], valid: int) -> None:
         """All items at neighbouring places, of which so many are there."""
@@ -298,100 +304,10 @@ class ColumnsAcross:
             value = v.emit(f"zext {value.typed} to <{v.lanes} x i8>", UINT8)
         first_store(v, value, pointer, 1 if not strides else valid, past)
 
-    # Reductions -------------------------------------------------------------------------------------------------------
-
-    def _end(self, item: LoopStep) -> None:
-        v = self.v
-        assert item.lanes is not None
-        first = item.lanes.result(v, merged(v, item, reached(v, self.group, item)), count_of(item), item.step.node)
-        order = f"<{v.lanes} x i32> zeroinitializer"
-        value = v.emit(f"shufflevector {first.typed}, {first.type} poison, {order}", first.dtype)
-        self.same[item.out] = value
-        if item.out in self.base:
-            self._write(item.out, value, [], (), 1)
-
-    def _take_in(self, item: LoopStep, value: Vector, indices: list[str], valid: int) -> None:
-        v = self.v
-        assert item.lanes is not None
-        start = item.lanes.start(v, taken_in(self.group, item))
-        if item.out >= 0:
-            names = [f"%red{item.out}.{part}" for part in range(len(start))]
-        else:
-            names = self._sum_places(item, indices)
-        before = [v.load(name, part.dtype) for name, part in zip(names, start, strict=True)]
-        after = with_one_more(v, item, before, value, self._index(item, indices) if item.lanes.indexed else None)
-        if valid < self.lanes:
-            mask = first_lanes(v, valid)
-            after = [v.select(mask, new, old) for new, old in zip(after, before, strict=True)]
-        for name, part in zip(names, after, strict=True):
-            v.store(part, name)
-
-    def _index(self, item: LoopStep, indices: list[str]) -> Vector:
-        """The places along the reduced dimension: those of rows, or those in a row."""
-        if item.out < 0:
-            return self.v.spread("%i", INT64)
-        if not item.reduced:
-            return self.v.constant(0, INT64)
-        return place_in_row(self.v, item, item.reduced[0], indices, across=True)
-
-    def _sum_places(self, item: LoopStep, indices: list[str]) -> list[str]:
-        number = self.group.sums.index(item)
-        parts = range(len(self.states.parts[number]))
-        if not self.states.beside[number]:
-            return [f"%sum{number}.{part}" for part in parts]
-        states = self.states
-        return [
-            address_of(self.v, f"%sum{number}.{part}", indices, item.strides, states.step(number, part))
-            for part in parts
-        ]
-
-    def _start_sums(self) -> None:
-        """Start the sums over the rows: variables, or numbers in the memory of the states."""
-        for number, item in enumerate(self.group.sums):
-            self._start(number, item)
-
-    def _start(self, number: int, item: LoopStep) -> None:
-        v = self.v
-        if item.scatters:
-            self.states.clear(v, number)
-            return
-        assert item.lanes is not None
-        for part, value in enumerate(item.lanes.start(v, taken_in(self.group, item))):
-            name, at = f"%sum{number}.{part}", self.states.place(number, part, 0)
-            if self.states.beside[number]:
-                self.head.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
-                with loop(v, self.states.sizes[number], self.lanes) as k:
-                    v.store(value, address(v, name, k, element_type(value.dtype)))
-                continue
-            self.head.append(f"  {name} = alloca {value.type}, align 64")
-            v.store(value, name)
-
-    def _finish(self, block: str) -> list[str]:
-        """What ends the sums, in this block."""
-        v = self.v
-        v.lines, v.block = [], block
-        for number, item in enumerate(self.group.sums):
-            if item.scatters:
-                continue
-            if self.states.beside[number]:
-                self._settle(number, item)
-                continue
-            dtypes = self.states.parts[number]
-            names = [f"%sum{number}.{part}" for part in range(len(dtypes))]
-            state = merged(v, item, [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)])
-            for part, value in enumerate(state):
-                at = self.states.place(number, part, 0)
-                v.lines.append(f"  %end{number}.{part} = getelementptr i8, ptr %s, i64 {at}")
-                v.store(value, f"%end{number}.{part}")
-        return [*self.tail, *v.lines]
-
-    def _settle(self, number: int, item: LoopStep) -> None:
-        """Settle the states of neighbouring places, a vector of them at a time."""
-        v, dtypes = self.v, self.states.parts[number]
-        assert item.lanes is not None
-        with loop(v, self.states.sizes[number], self.lanes) as k:
-            names = [address(v, f"%sum{number}.{part}", k, element_type(dtype)) for part, dtype in enumerate(dtypes)]
-            state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
-            # A settled state may have fewer parts.
-            for name, part in zip(names, item.lanes.settle(v, state), strict=False):
-                v.store(part, name)
+    def _end(self, item: LoopStep, indices: list[str]) -> None:
+        """End a reduction, which leaves a number for the whole row, or numbers in memory."""
+        for value, places, strides, valid in self._ended(item, indices):
+            if self.group.width(item.out) == 1:
+                self.same[item.out] = value
+            if item.out in self.base:
+                self._write(item.out, value, places, strides, valid)

@@ -35,25 +35,29 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     known: dict[Any, Written] = {}
     reader, over = Lowering(one), written_over(one, borrowed)
     widest = reader.largest(Lowering.places, 0)
+
+    def fits(made: Pass, way: Way) -> bool:
+        return _length(made) <= 2 * room and (not way.most or _kept(made) <= max(way.most, FOR_EACH * widest))
+
     for way in ways(widest):
         reader.begin()
         code = CodeLength(reader, room, way.unrolled, known)
         runs = _without_idle(one, list(_runs(one, reader, way, code)))
         groups = [run.items for run in runs if isinstance(run, _Stretch)]
-        own = [run.items for run in runs if isinstance(run, _Stretch) and run.way is way]
+        own = [way.prepared(reader, run.items) for run in runs if isinstance(run, _Stretch) and run.way is way]
         if not groups or not way.worth_it(reader, own, code.lines):
             continue
         if _is_whole(runs):
             # No other way takes more steps.
             made = _Rebuilt(one, reader, runs, way, over).result()
-            if _length(made) <= 2 * room and (not way.whole or _kept(made) <= max(way.whole, FOR_EACH * widest)):
+            if fits(made, way):
                 return made
         elif not one.transposed and not way.whole:
             found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, over)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):
         made = rebuilt.result()
-        if _length(made) <= 2 * room:
+        if fits(made, rebuilt.way):
             return made
     return None
 
@@ -276,7 +280,8 @@ class _Rebuilt:
         return wanted
 
     def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep:
-        group = group_of(self.reader, run.items, wanted, self.over, self.large if run.way is self.way else ())
+        items = run.way.prepared(self.reader, run.items)
+        group = group_of(self.reader, items, wanted, self.over, self.large if run.way is self.way else ())
         function = run.way.function(group)
         text = function.module()
         slots = tuple(group.inputs), tuple(group.outs), (-1,) * len(group.outs)

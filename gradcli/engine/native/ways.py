@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gradcli.engine.native.along_rows import suits
+from gradcli.engine.native.along_rows import suits, suits_lines
+from gradcli.engine.native.even_spaces import evened
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.states import kept_size
@@ -34,6 +35,9 @@ _MOST_KEPT, _MOST_WHOLE = 1 << 10, 1 << 20
 _LITTLE, _MUCH, FOR_EACH = 1 << 20, 1 << 22, 64
 #: Lines of matrices with so many columns are gone through in vectors of these, one line after the other.
 _LONG_LINE = 28
+#: So are lines that fill two thirds of their vectors, where what is read or written has half as many elements as any
+#: value: to bring these to lines across the lanes takes longer than all the rest.
+_LANES = 16
 
 
 def _is_short(reader: Lowering, item: LoopStep) -> bool:
@@ -78,10 +82,25 @@ def _is_across(reader: Lowering, item: LoopStep) -> bool:
     return suits(reader, item) and not item.is_large_product
 
 
+def _has_lines(reader: Lowering, item: LoopStep) -> bool:
+    return suits_lines(reader, item) and not item.is_large_product
+
+
 def _are_long_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
     """Whether most of these go through long lines of matrices."""
     spaces = [item.space for item in itertools.chain(*groups) if len(item.space) > 1]
     return sum(space[-1] >= _LONG_LINE for space in spaces) * 2 > len(spaces)
+
+
+def _are_full_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
+    """Whether most of these go through full vectors of what is read or written."""
+    items = list(itertools.chain(*groups))
+    spaces = [item.space for item in items if item.space]
+    full = [space for space in spaces if space[-1] * 3 >= -(-space[-1] // _LANES) * _LANES * 2]
+    made = {item.out for item in items}
+    outside = {slot for item in items for slot, _ in item.operands} - made | {w.slot for w in reader.one.writes}
+    widest = max(map(reader.places, outside), default=0)
+    return len(full) * 2 > len(spaces) and widest * 2 >= max(map(math.prod, spaces))
 
 
 def _widest(reader: Lowering, item: LoopStep) -> int:
@@ -92,14 +111,21 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 class Way(NamedTuple):
     """A way to write a function, which items it takes, whether it is worth while for these, whether each place of a row
     has code of its own, and whether operands are read at other places than those that are written. With `whole` it has
-    to take all of a pass, and to keep no more bytes than so many."""
+    to take all of a pass; it keeps no more than so many bytes, or so many for each place (0: any number). Where its
+    loops are `evened`, items that go through as many places as each other go through the same dimensions."""
 
     function: Any
     takes: Callable[[Lowering, LoopStep], bool]
     worth_it: Callable[[Lowering, Groups, Lines], bool] = lambda reader, groups, lines: True
     unrolled: bool = False
     crosses: bool = False
-    whole: int = 0
+    whole: bool = False
+    most: int = 0
+    evened: bool = False
+
+    def prepared(self, reader: Lowering, items: Sequence[LoopStep]) -> Sequence[LoopStep]:
+        """The items as they are written."""
+        return evened(reader, items) if self.evened else items
 
 
 def ways(widest: int) -> Iterator[Way]:
@@ -128,14 +154,15 @@ def ways(widest: int) -> Iterator[Way]:
     yield Way(RunningLines, takes_running, lambda reader, groups, lines: all(alike(reader, group) for group in groups))
     from gradcli.engine.native.columns_across import ColumnsAcross
 
-    yield Way(ColumnsAcross, _is_across)
+    yield Way(ColumnsAcross, _is_across, evened=True)
     from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
 
-    yield Way(FoldedColumns, takes_folded, _are_long_lines, whole=_LITTLE)
+    yield Way(FoldedColumns, takes_folded, _are_long_lines, whole=True, most=_LITTLE)
+    yield Way(ColumnsAcross, _has_lines, _are_full_lines, most=_LITTLE, evened=True)
     yield Way(RowsLooped, _is_looped)
     if widest > _MOST_KEPT:
-        yield Way(RowsLooped, _is_wide, _are_long_lines, whole=_LITTLE)
-        yield Way(RowsLooped, _is_wide, lambda *seen: not _are_long_lines(*seen), whole=_MUCH)
+        yield Way(RowsLooped, _is_wide, _are_long_lines, whole=True, most=_LITTLE)
+        yield Way(RowsLooped, _is_wide, lambda *seen: not _are_long_lines(*seen), whole=True, most=_MUCH)
     yield Way(FoldedColumns, takes_folded)
 
 
