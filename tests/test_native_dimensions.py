@@ -3,14 +3,18 @@ channel over all rows."""
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.native.even_spaces import evened
+from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.processor import missing
 from gradcli.engine.native.step import NativeStep
+from gradcli.engine.native.strides import kept
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program, Sizes
 from gradcli.evaluation.request import prepare
@@ -121,3 +125,27 @@ def numbers_of_value(expression: str, inputs: dict[str, Any], engine: str) -> An
     found = gc.evaluate(expression, inputs, wrt=()).value
     assert found is not None
     return found.numpy()
+
+
+#: Item by item its space, the strides of an operand and what is reduced, as they are and as they become.
+SPACES = [
+    ([((6, 35), (35, 1), ()), ((210,), (1,), ())], [((210,), (1,), ()), ((210,), (1,), ())]),
+    ([((6, 35), (1, 0), ()), ((210,), (1,), ())], [((6, 35), (1, 0), ()), ((6, 35), (35, 1), ())]),
+    # What needs no dimensions may be seen in any, whichever it had.
+    ([((30, 8), (8, 1), ()), ((8, 30), (30, 1), (1,))], [((8, 30), (30, 1), ()), ((8, 30), (30, 1), (1,))]),
+    ([((3, 8, 5), (0, 5, 1), ()), ((12, 10), (1, 0), ())], [((3, 4, 10), (0, 10, 1), ()), ((3, 4, 10), (4, 1, 0), ())]),
+    ([((4, 6), (1, 0), (1,)), ((6, 4), (1, 0), ()), ((24,), (0,), (0,))], None),
+    ([((2, 3, 5), (0, 5, 1), (1, 2)), ((30,), (1,), ())], [((2, 15), (0, 1), (1,)), ((2, 15), (15, 1), ())]),
+]
+
+
+@pytest.mark.parametrize(("given", "wanted"), SPACES)
+def test_the_dimensions_that_all_need(given: list[Any], wanted: list[Any] | None) -> None:
+    reader: Any = SimpleNamespace(leading=lambda slot: 1)
+    items = [
+        LoopStep(cast("Any", None), space, ((0, strides),), 1, kept(space, reduced), None, None, reduced)
+        for space, strides, reduced in given
+    ]
+    found = evened(reader, items)
+    assert [(item.space, item.operands[0][1], item.reduced) for item in found] == (wanted or given)
+    assert all(item.strides == kept(item.space, item.reduced) for item in found)

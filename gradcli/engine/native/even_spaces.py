@@ -6,6 +6,7 @@ what is written with either shape shares them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,19 +18,22 @@ from gradcli.engine.native.strides import Shape
 
 def evened(reader: Lowering, items: Sequence[LoopStep]) -> list[LoopStep]:
     """The same items; those over as many places as each other have the same space, where there is one for all."""
+    borders = {item: _borders(reader, item) for item in items}
     found: dict[int, list[LoopStep]] = {}
     for item in items:
         found.setdefault(math.prod(item.space), []).append(item)
-    spaces = {places: _space_for(reader, places, own) for places, own in found.items()}
-    return [_seen_in(item, spaces[math.prod(item.space)]) for item in items]
+    spaces = {
+        places: _space_for(own, sorted({1, places}.union(*map(borders.__getitem__, own))))
+        for places, own in found.items()
+    }
+    return [_seen_in(item, borders[item], spaces[math.prod(item.space)]) for item in items]
 
 
-def _space_for(reader: Lowering, places: int, items: Sequence[LoopStep]) -> Shape | None:
-    """The fewest dimensions in which all items can be written; None where there are none."""
-    borders = sorted({1, places}.union(*(_borders(reader, item) for item in items)))
-    if any(large % small for small, large in zip(borders, borders[1:], strict=False)):
+def _space_for(items: Sequence[LoopStep], borders: Sequence[int]) -> Shape | None:
+    """The dimensions with so many places behind each border; None where the items cannot all be written in these."""
+    if any(large % small for small, large in itertools.pairwise(borders)):
         return None
-    space = tuple([large // small for small, large in zip(borders, borders[1:], strict=False)][::-1])
+    space = tuple([large // small for small, large in itertools.pairwise(borders)][::-1])
     return space if all(not _is_rigid(item) or item.space == space for item in items) else None
 
 
@@ -59,18 +63,19 @@ def _breaks(reader: Lowering, item: LoopStep, dim: int) -> bool:
     return any(reader.leading(slot) > 1 for slot in slots)
 
 
-def _seen_in(item: LoopStep, space: Shape | None) -> LoopStep:
-    """The item in another space of as many places, each dimension of which is a piece of its own ones or several."""
+def _seen_in(item: LoopStep, borders: set[int], space: Shape | None) -> LoopStep:
+    """The item in another space of as many places; it needs so many of them behind the borders of its own one."""
     if space is None or space == item.space:
         return item
-    inner = [math.prod(item.space[dim + 1 :]) for dim in range(len(item.space))]
     behind = [math.prod(space[dim + 1 :]) for dim in range(len(space))]
-    # Its own dimension that each is a piece of, or the last of those that it has become.
-    own = [next(dim for dim, own in enumerate(inner) if own <= size) for size in behind]
+    # Of what is one dimension for the item, the places behind it, and the last of its own dimensions, which has those.
+    inner = [math.prod(item.space[dim + 1 :]) for dim in range(len(item.space))]
+    own = [(size, dim) for dim, size in enumerate(inner) if size in borders or size == 1]
+    within = [next((size // step, dim) for step, dim in own if step <= size) for size in behind]
 
     def of(strides: Shape) -> Shape:
-        return tuple([strides[dim] * (size // inner[dim]) for dim, size in zip(own, behind, strict=True)])
+        return tuple([strides[dim] * times for times, dim in within])
 
     operands = tuple([(slot, of(strides)) for slot, strides in item.operands])
-    reduced = tuple([dim for dim, old in enumerate(own) if old in item.reduced])
+    reduced = tuple([dim for dim, (_, old) in enumerate(within) if old in item.reduced])
     return replace(item, space=space, operands=operands, strides=of(item.strides), reduced=reduced)

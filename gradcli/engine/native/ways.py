@@ -161,9 +161,7 @@ def ways(widest: int) -> Iterator[Way]:
     yield Way(ColumnsAcross, _has_lines, _are_full_lines, most=_LITTLE, evened=True)
     yield Way(RowsLooped, _is_looped)
     if widest > _MOST_KEPT:
-        yield Way(RowsLooped, _is_wide, _are_long_lines, whole=True, most=_LITTLE)
-        yield Way(RowsLooped, _is_wide, lambda *seen: not _are_long_lines(*seen), whole=True, most=_MUCH)
-    yield Way(FoldedColumns, takes_folded)
+        yield Way(RowsLooped, _is_wide, whole=True, most=_MUCH)
 
 
 def alone(reader: Lowering, step: Step | Sum) -> tuple[Way, LoopStep, list[Check]] | None:
