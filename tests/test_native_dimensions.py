@@ -12,6 +12,7 @@ import pytest
 import gradcli as gc
 from gradcli.engine.native.even_spaces import evened
 from gradcli.engine.native.loop_steps import LoopStep
+from gradcli.engine.native.nests import nests
 from gradcli.engine.native.processor import missing
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.strides import kept
@@ -45,6 +46,11 @@ EXPRESSIONS = [
     ("sum(group_norm(X, 3, w, b)**2)", {"X": (401, 6, 5, 7), "w": (6,), "b": (6,)}),
     ("sum(instance_norm(X)**3)", {"X": (301, 5, 48)}),
     ("sum(prod(1 + 0.1*X, 1)*var(X, 2)[:, :1])", {"X": (501, 6, 32)}),
+    # Lines that need others.
+    ("sum((X[:, 1:]*w - mean(X, 2, True)[:, :-1])**2)", {"X": (301, 8, 40), "w": (40,)}),
+    ("sum(softmax(X, 2)*flip(X, 1)*t)", {"X": (301, 8, 40), "t": (301, 1, 1)}),
+    ("sum((X*amax(X, 2, True) - sum(X, 1, True)*w)**2)", {"X": (301, 8, 40), "w": (8, 1)}),
+    ("sum((X - mean(X, 2, True)*sum(abs(mean(X, 2, True)), 1, True))**2)", {"X": (301, 8, 40)}),
 ]
 
 
@@ -149,3 +155,24 @@ def test_the_dimensions_that_all_need(given: list[Any], wanted: list[Any] | None
     found = evened(reader, items)
     assert [(item.space, item.operands[0][1], item.reduced) for item in found] == (wanted or given)
     assert all(item.strides == kept(item.space, item.reduced) for item in found)
+
+
+def test_lines_that_need_no_others_are_done_one_after_the_other() -> None:
+    """What is kept of a line is no more than it has, however many there are."""
+    gc.set_engine("native")
+    kept_bytes = []
+    for lines in (8, 64):
+        inputs = data({"X": (200_000 // lines // 40, lines, 40)}, "float64")
+        (step,) = native_steps(planned("sum(softmax(X, 2)*X*X)", inputs))
+        (together,) = nests(step.group)
+        assert len(together) > 2 and {phase.space[0] for phase in together} == {lines}
+        kept_bytes.append(step.states.bytes)
+    assert kept_bytes[0] == kept_bytes[1]
+
+
+def test_a_sum_over_lines_ends_what_they_do_together() -> None:
+    gc.set_engine("native")
+    inputs = data({"X": (301, 8, 40)}, "float64")
+    (step,) = native_steps(planned("sum((X - mean(X, 2, True)*sum(abs(mean(X, 2, True)), 1, True))**2)", inputs))
+    found = nests(step.group)
+    assert sum(map(len, found)) == len(step.group.phases) > len(found) > 1

@@ -7,15 +7,15 @@ is taken: `strides`, `loop_steps` (an item over the places of a row), `lowering`
 loop), `group` (neighbouring items, and what goes in and out), `states` (sums over the rows), `shuffles` (lanes in
 another order), `transpose` (rows to vectors and back), `row_pieces` (the same with short registers), `row_tables` (sums
 at places of a row), `line_states` (reductions along a row), `even_spaces` (items over the same places in the same
-dimensions), `along_rows` (what can go along a row), the seven ways to write a function, `rows_joined`,
-`rows_across`, `running_lines`, `columns_across`, `folded_columns`, `rows_looped` and `panels`, with `places_across`
-(sums over rows within looped ones) and `padded` (what goes around functions of several rows at a time), `products` (of
-matrices), `separate_products` (of those that each item has of its own), `added_columns` and `taken_columns` (elements
-added to columns or taken from there), `ways`, which lists them, `code_length` (how much code items are), `overwritten`
-(results that are written over what is read), and `fuse`, which chooses among them. `step` is what the runner of blocks
-meets; `call` binds it to arrays, keeps machine code and calls it, `block_loop` for several blocks at once;
-`added_lines` adds lines of whole arrays up; `window_sums` has the functions of convolutions, `window_planes` lays
-arrays out for them, `convolutions` calls them and `native_kernels` puts that into a pass; `whole_lowering`,
-`whole_function` and `whole` do all this for a small request as a whole. `processor` makes machine code and is alone in
-knowing llvmlite.
+dimensions), `along_rows` (what can go along a row), `nests` (phases that go through lines together), the six ways to
+write a function, `rows_joined`, `rows_across`, `running_lines`, `columns_across`, `rows_looped` and `panels`, with
+`places_across` (sums over rows within looped ones) and `padded` (what goes around functions of several rows at a time),
+`products` (of matrices), `separate_products` (of those that each item has of its own), `added_columns` and
+`taken_columns` (elements added to columns or taken from there), `ways`, which lists them, `code_length` (how much code
+items are), `overwritten` (results that are written over what is read), and `fuse`, which chooses among them. `step` is
+what the runner of blocks meets; `call` binds it to arrays, keeps machine code and calls it, `block_loop` for several
+blocks at once; `added_lines` adds lines of whole arrays up; `window_sums` has the functions of convolutions,
+`window_planes` lays arrays out for them, `convolutions` calls them and `native_kernels` puts that into a pass;
+`whole_lowering`, `whole_function` and `whole` do all this for a small request as a whole. `processor` makes machine
+code and is alone in knowing llvmlite.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gradcli.engine.native import row_tables
@@ -22,6 +22,7 @@ from gradcli.engine.native.loops import (
     lead_address,
     loop,
 )
+from gradcli.engine.native.nests import nests
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, place_in_row
 from gradcli.engine.native.strides import Shape, dense
@@ -48,18 +49,25 @@ class ColumnsAcross(LineStates):
         self.base: dict[int, str] = {}
         #: From one leading place to the next, in bytes, where there are several.
         self.leads: dict[int, str] = {}
+        #: How many dimensions the loops have that several phases are in; what is made and used in these has memory for
+        #: one line.
+        self.around = 0
+        self.of_lines: set[int] = set()
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)`."""
-        v = self.v
+        v, together = self.v, nests(self.group)
         self._arrays()
-        self._kept()
+        self._kept(together)
         lines, v.lines, v.block = v.lines, [], "entry"
         self._start_sums()
         begun, before = v.lines, v.block
         v.lines, v.block = lines, "row"
-        for phase in self.group.phases:
-            self._phase(phase)
+        for phases in together:
+            if len(phases) > 1:
+                self._lines(phases)
+            else:
+                self._phase(phases[0])
         function = [
             "define void @k(ptr %p, i64 %n, ptr noalias %s) {",
             "entry:",
@@ -111,9 +119,16 @@ class ColumnsAcross(LineStates):
         finally:
             v.lines = lines
 
-    def _kept(self) -> None:
-        """Memory for what one phase makes and another one uses."""
+    def _kept(self, together: list[list[Phase]]) -> None:
+        """Memory for what one phase makes and another one uses; of what only those use that go through lines together,
+        for one line."""
         group = self.group
+        for phases in together:
+            for slot in _made_for_each_other(group, phases) if len(phases) > 1 else ():
+                width = group.width(slot) // phases[0].space[0]
+                self.of_lines.add(slot)
+                if width > 1:
+                    self._reserve(slot, width)
         made = {item.out: (phase, item) for phase in group.phases for item in phase.items}
         for _, item in made.values():
             if item.adds:
@@ -121,14 +136,15 @@ class ColumnsAcross(LineStates):
         for phase in group.phases:
             for item in phase.items:
                 for slot, _ in item.operands:
-                    if slot not in made or slot in self.base:
+                    if slot not in made or slot in self.base or slot in self.of_lines:
                         continue
-                    maker, _ = made[slot]
-                    if maker is not phase and group.width(slot) > 1:
-                        padded = -(-group.width(slot) // self.lanes) * self.lanes
-                        name = f"%kept{slot}"
-                        self.head.append(self.states.reserve(name, padded * group.dtype(slot).itemsize))
-                        self.base[slot] = name
+                    if made[slot][0] is not phase and group.width(slot) > 1:
+                        self._reserve(slot, group.width(slot))
+
+    def _reserve(self, slot: int, width: int) -> None:
+        """Memory for so many elements, in whole vectors."""
+        size, self.base[slot] = -(-width // self.lanes) * self.lanes, f"%kept{slot}"
+        self.head.append(self.states.reserve(self.base[slot], size * self.group.dtype(slot).itemsize))
 
     # Phases -----------------------------------------------------------------------------------------------------------
 
@@ -142,6 +158,15 @@ class ColumnsAcross(LineStates):
         for item in tables:
             result = row_tables.end(v, self.group, item, self.base.get(item.out))
             self.same |= {} if result is None else {item.out: result}
+
+    def _lines(self, phases: list[Phase]) -> None:
+        """Several phases with one line after the other."""
+        self.around = 1
+        known = dict(self.same)
+        with loop(self.v, phases[0].space[0], 1) as line:
+            for phase in phases:
+                self._at_depth(phase, [line])
+        self.around, self.same = 0, known
 
     def _at_depth(self, phase: Phase, indices: list[str]) -> None:
         """What is done at a place of the outer dimensions. Reductions begin where they have a result of their own."""
@@ -176,7 +201,8 @@ class ColumnsAcross(LineStates):
                 continue
             values = [self._operand(item, *read, here, indices, valid) for read in item.reads]
             if item.along >= 0:
-                values.append(place_in_row(self.v, item, item.along, indices, across=True))
+                across = len(item.space) > self.around
+                values.append(place_in_row(self.v, item, item.along, indices, across))
             assert item.form is not None
             value = item.form(self.v, *values)
             if item.lanes is not None:
@@ -186,7 +212,8 @@ class ColumnsAcross(LineStates):
 
     def _made(self, item: LoopStep, value: Vector, here: dict[int, Vector], indices: list[str], valid: int) -> None:
         here[item.out] = value
-        if not item.space:
+        if len(item.space) <= self.around:
+            # The same in all lanes.
             self.same[item.out] = value
         if item.out in self.base:
             # What lies beyond a line is the next one, which is yet to come.
@@ -268,7 +295,7 @@ class ColumnsAcross(LineStates):
             return self.same[slot]
         dtype = self.group.dtype(slot)
         pointer = self._pointer(slot, indices, strides, shift)
-        if not strides or not strides[-1]:
+        if len(strides) <= self.around or not strides[-1]:
             return spread_from(self.v, pointer, dtype)
         inside = self.lanes if slot not in self.group.inputs and slot not in self.group.outs else valid
         if item.looks_up and slot in self.group.inputs and slot not in self.leads:
@@ -278,6 +305,8 @@ class ColumnsAcross(LineStates):
 
     def _pointer(self, slot: int, indices: list[str], strides: Shape, shift: int = 0) -> str:
         size, at = self.group.dtype(slot).itemsize, self.base[slot]
+        if slot in self.of_lines:
+            strides = (0, *strides[1:])
         if slot in self.leads:
             step = self.leads[slot]
             return address_around(self.v, at, indices, strides, self.group.trail(slot), step, shift, size)
@@ -302,12 +331,25 @@ class ColumnsAcross(LineStates):
         pointer = self._pointer(slot, indices, strides)
         if value.dtype.kind == "b":
             value = v.emit(f"zext {value.typed} to <{v.lanes} x i8>", UINT8)
-        first_store(v, value, pointer, 1 if not strides else valid, past)
+        first_store(v, value, pointer, 1 if len(strides) <= self.around else valid, past)
 
     def _end(self, item: LoopStep, indices: list[str]) -> None:
         """End a reduction, which leaves a number for the whole row, or numbers in memory."""
         for value, places, strides, valid in self._ended(item, indices):
-            if self.group.width(item.out) == 1:
+            if len(item.reduced) == len(item.space) - self.around:
                 self.same[item.out] = value
             if item.out in self.base:
                 self._write(item.out, value, places, strides, valid)
+
+
+def _made_for_each_other(group: Group, phases: Sequence[Phase]) -> Iterator[int]:
+    """What these phases make that only they look at, one of them another one's."""
+    made = {item.out: phase for phase in phases for item in phase.items if item.out >= 0 and item.out not in group.outs}
+    users: dict[int, set[Phase]] = {slot: set() for slot in made}
+    for phase in group.phases:
+        for item in phase.items:
+            for slot, _ in item.operands:
+                users.get(slot, set()).add(phase)
+    for slot, seen in users.items():
+        if seen - {made[slot]} and seen.issubset(phases):
+            yield slot

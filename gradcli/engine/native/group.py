@@ -35,6 +35,8 @@ class Group:
     deep: bool = False
     #: The results that are written past the cache.
     past: frozenset[int] = frozenset()
+    #: The arrays that results are written over.
+    lost: frozenset[int] = frozenset()
 
     def dtype(self, slot: int) -> np.dtype:
         return self.forms[slot][0]
@@ -100,6 +102,7 @@ def group_of(
     leads = {slot: lead for slot in (*inputs, *outs) if (lead := reader.leading(slot)) > 1 and slot not in shared}
     phases, sums = phases_of(items, outs, over), [item for item in items if item.out < 0]
     group = Group(phases, inputs, outs, sums, forms, leads, shared, reader.deep)
+    group.lost = frozenset(over.values())
     past = [slot for slot in outs if slot in large and slot not in leads and slot not in over]
     group.past = frozenset(slot for slot in past if group.lanes * group.dtype(slot).itemsize % LINE == 0)
     return group

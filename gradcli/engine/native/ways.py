@@ -31,12 +31,11 @@ _MOST_SCATTERED = 4
 _MOST_CHOICES = 7
 #: Nor are those of which more elements are kept. A pass that loops compute as a whole may have more places.
 _MOST_KEPT, _MOST_WHOLE = 1 << 10, 1 << 20
-#: Then a function keeps so few bytes, or so few for each place; more where lines are short, and other ways are slow.
+#: A function keeps so few bytes of rows of several dimensions, or so few for each place, which is a vector of 16 rows
+#: or several values: what blocks of NumPy would keep is more. The second is for loops over such places.
 _LITTLE, _MUCH, FOR_EACH = 1 << 20, 1 << 22, 64
-#: Lines of matrices with so many columns are gone through in vectors of these, one line after the other.
-_LONG_LINE = 28
-#: So are lines that fill two thirds of their vectors, where what is read or written has half as many elements as any
-#: value: to bring these to lines across the lanes takes longer than all the rest.
+#: Lines that fill two thirds of their vectors are gone along where what is read or written has half as many elements as
+#: any value: to bring these to rows across the lanes takes longer than all the rest.
 _LANES = 16
 
 
@@ -86,21 +85,20 @@ def _has_lines(reader: Lowering, item: LoopStep) -> bool:
     return suits_lines(reader, item) and not item.is_large_product
 
 
-def _are_long_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
-    """Whether most of these go through long lines of matrices."""
-    spaces = [item.space for item in itertools.chain(*groups) if len(item.space) > 1]
-    return sum(space[-1] >= _LONG_LINE for space in spaces) * 2 > len(spaces)
-
-
 def _are_full_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
-    """Whether most of these go through full vectors of what is read or written."""
+    """Whether most elements of these are in full vectors along lines, as many as there are of what is read or
+    written."""
     items = list(itertools.chain(*groups))
-    spaces = [item.space for item in items if item.space]
-    full = [space for space in spaces if space[-1] * 3 >= -(-space[-1] // _LANES) * _LANES * 2]
+    sizes = {item: math.prod(item.space) for item in items if item.space}
+    full = sum(size for item, size in sizes.items() if item.space[-1] * 3 >= _whole_vectors(item.space[-1]) * 2)
     made = {item.out for item in items}
     outside = {slot for item in items for slot, _ in item.operands} - made | {w.slot for w in reader.one.writes}
     widest = max(map(reader.places, outside), default=0)
-    return len(full) * 2 > len(spaces) and widest * 2 >= max(map(math.prod, spaces))
+    return full * 2 > sum(sizes.values()) and widest * 2 >= max(sizes.values())
+
+
+def _whole_vectors(places: int) -> int:
+    return -(-places // _LANES) * _LANES
 
 
 def _widest(reader: Lowering, item: LoopStep) -> int:
@@ -155,9 +153,6 @@ def ways(widest: int) -> Iterator[Way]:
     from gradcli.engine.native.columns_across import ColumnsAcross
 
     yield Way(ColumnsAcross, _is_across, evened=True)
-    from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
-
-    yield Way(FoldedColumns, takes_folded, _are_long_lines, whole=True, most=_LITTLE)
     yield Way(ColumnsAcross, _has_lines, _are_full_lines, most=_LITTLE, evened=True)
     yield Way(RowsLooped, _is_looped)
     if widest > _MOST_KEPT:
