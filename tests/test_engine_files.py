@@ -18,12 +18,13 @@ import gradcli as gc
 from gradcli.engine.native.choice import chosen, using
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.passes import Step, Sum
-from gradcli.engine.plan.planner import LARGEST_IN_MEMORY, plan
+from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program, Sizes
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
 from gradcli.language.parse import parse
+from gradcli.machine.limits import LARGE
 from gradcli.storage import FileArray, FileSink, loading, open_array, opening
 from gradcli.storage.file_array import Descriptor
 from tests.command import COMMAND, call, ended_by, environment, leftovers, shell
@@ -148,8 +149,7 @@ def test_the_bits_of_what_is_little(order: str, engine: str, monkeypatch: pytest
 
 def test_the_bits_of_a_small_part_of_a_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is little is one native function: of the same part, whether it is of a file or of an array as large."""
-    assert LARGEST_IN_MEMORY == loading.LARGE == opening.LARGE
-    array = np.lib.format.open_memmap("X.npy", "w+", np.float64, (LARGEST_IN_MEMORY // 72 + 1, 9))
+    array = np.lib.format.open_memmap("X.npy", "w+", np.float64, (LARGE // 72 + 1, 9))
     array[:50] = np.random.default_rng(5).standard_normal((50, 9))
     array.flush()
     gc.set_engine("native")
@@ -162,7 +162,7 @@ def test_the_bits_of_a_small_part_of_a_large_file(monkeypatch: pytest.MonkeyPatc
 
 def test_a_small_part_of_a_large_array_again_and_again() -> None:
     """What is prepared once for many runs takes the part at each."""
-    array = np.zeros((LARGEST_IN_MEMORY // 72 + 1, 9))
+    array = np.zeros((LARGE // 72 + 1, 9))
     array[:50] = np.random.default_rng(5).standard_normal((50, 9))
     loss, start = "mean((X[:50]@w - X[:50, 3])**2) + 0.1*sum(w*w)", np.ones(9)
     loop = "step(w) = w - 0.01*X[:50].T@(X[:50]@w - 1); sum(iterate(step, w, 300))"

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gradcli.errors import GradcliError, WorkError
+from gradcli.machine.limits import LARGE
 from gradcli.storage import Edges, FileArray, can_stream, load, open_array, save, streaming
 from gradcli.storage import boxes as boxes_module
 from gradcli.storage import file_array as file_array_module
 from gradcli.storage import file_sink as sink_module
 from gradcli.storage.file_array import Descriptor
 from gradcli.storage.header import parse_header
-from gradcli.storage.loading import LARGE
 from tests.storage_support import DTYPES, SHAPES, failure, npy, numbers, run, same
 from tests.storage_support import own_directory as own_directory
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from gradcli.errors import WorkError
 from gradcli.machine.endings import split_key
+from gradcli.machine.limits import LARGE
 from gradcli.ops.kernels.inplace import aligned
 from gradcli.storage import open_array
 from gradcli.storage.header import ARCHIVE_MAGICS, Header, check_size, parse_header, shown, truncated
-from gradcli.storage.loading import LARGE
 from gradcli.storage.pipes import write_all
 from gradcli.storage.target import promises_other_format
 from gradcli.storage.writing import header_bytes

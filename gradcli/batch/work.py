@@ -26,11 +26,10 @@ from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
 from gradcli.machine.endings import split_key
-from gradcli.machine.limits import HINT_OF_LIMIT, limited, missing_as_nan
+from gradcli.machine.limits import HINT_OF_LIMIT, LARGE, limited, missing_as_nan
 from gradcli.render.json import to_json
 from gradcli.storage import Edges, FileArray
 from gradcli.storage.header import shown
-from gradcli.storage.loading import LARGE
 from gradcli.storage.target import UnwritableError
 
 # File systems allow so many bytes in a name.

@@ -75,8 +75,7 @@ class Compiled:
         """
         given = {place for place, _ in self._places}
         fixed = {k: array for k, array in enumerate(self._leaves) if k not in given and array is not None}
-        # Parts that are there before it computes are taken at each run.
-        direct = None if self.program.reads_files or self.program.views else computing(self.program, fixed, repeats)
+        direct = computing(self.program, fixed, repeats) if self.program.takes_leaves else None
         if direct is not None:
             with written_in(self.request.source):
                 from gradcli.engine.execute.bounds import check_memory

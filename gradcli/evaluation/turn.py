@@ -145,7 +145,7 @@ def _same(roots: Sequence[Node], turn: Turn) -> list[Node]:
 
 def _compute(program: Program, times: int) -> Callable[[Sequence[Any]], list[Any]]:
     """What computes the arrays of a program's roots from those of its leaves, so many times."""
-    if program.direct and not program.views and program.memory(1) < SMALL:
+    if program.direct and program.takes_leaves and program.memory(1) < SMALL:
         fixed = {k: leaf.params["value"] for k, leaf in enumerate(program.leaves) if leaf.op is CONSTANT}
         found = computing(program, fixed, times if times >= _WORTH_COMPILING else 0)
         if found is not None:

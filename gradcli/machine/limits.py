@@ -12,6 +12,10 @@ T = TypeVar("T")
 #: How many bytes may be used, inputs included; None for most of what is free. `--memory-limit` sets it.
 MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", default=None)
 
+#: Bytes of the largest array that is read into memory at once, where no limit asks for less: larger files are opened.
+#: So the plan looks at parts of larger arrays as at those of files, and the results have the same bits.
+LARGE = 64 << 20
+
 #: Seconds that a program may be expected to take; None for any number. The command sets an hour, `--yes` none.
 TIME_LIMIT: ContextVar[float | None] = ContextVar("gradcli_time_limit", default=None)
 HOUR = 3600.0

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcli.errors import LimitError, WorkError, closest
 from gradcli.machine.endings import ending_of
-from gradcli.machine.limits import MEMORY_LIMIT, hint_of_limit, show_bytes
+from gradcli.machine.limits import LARGE, MEMORY_LIMIT, hint_of_limit, show_bytes
 from gradcli.machine.memory import available_memory
 from gradcli.storage.header import Array, Header, printable, promise, shown, truncated
 from gradcli.storage.pipes import fill
@@ -67,10 +67,6 @@ def _neighbour(path: str) -> str | None:
         close = closest(stem, list(stems))
         return None if close is None else f"did you mean {printable(stems[close])!r}?"
     return None
-
-
-# Memory for more than this is taken as the bytes arrive.
-LARGE = 64 << 20
 
 
 def most_read() -> int:

@@ -14,12 +14,13 @@ import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import format_of, is_url, local_path, split_key
+from gradcli.machine.limits import LARGE
 from gradcli.storage.archive import archive_header, names_of, read_archive
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.formats.dispatch import Codec, codec_of, reader_of
 from gradcli.storage.formats.source import Source
 from gradcli.storage.header import ARCHIVE_MAGICS, MAGIC, Array, Header, check_size, parse_header, promise, shown
-from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, open_file, reading, receive
+from gradcli.storage.loading import check_booleans, check_memory, finish, most_read, open_file, reading, receive
 from gradcli.storage.pipes import take
 
 T = TypeVar("T")

@@ -37,6 +37,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     widest = reader.largest(Lowering.places, 0)
 
     def fits(made: Pass, way: Way) -> bool:
+        """Whether it is not too much code, and does not keep too much; both are known when it is written."""
         return _length(made) <= 2 * room and (not way.most or _kept(made) <= max(way.most, FOR_EACH * widest))
 
     for way in ways(widest):
@@ -48,11 +49,11 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
         if not groups or not way.worth_it(reader, own, code.lines):
             continue
         if _is_whole(runs):
-            # No other way takes more steps.
+            # No other way takes more steps; what does not fit is written in the next way.
             made = _Rebuilt(one, reader, runs, way, over).result()
             if fits(made, way):
                 return made
-        elif not one.transposed and not way.whole:
+        elif not one.transposed:
             found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, over)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):

@@ -29,8 +29,8 @@ _MOST_REPEATED = 400
 _MOST_SCATTERED = 4
 #: Nor are places of a row that are data, if there are more of these to choose from: all of them are looked at.
 _MOST_CHOICES = 7
-#: Nor are those of which more elements are kept. A pass that loops compute as a whole may have more places.
-_MOST_KEPT, _MOST_WHOLE = 1 << 10, 1 << 20
+#: Loops over places keep so many elements of a row; where no other way takes as many steps, many more.
+_MOST_KEPT, _MOST_WIDE = 1 << 10, 1 << 20
 #: A function keeps so few bytes of rows of several dimensions, or so few for each place, which is a vector of 16 rows
 #: or several values: what blocks of NumPy would keep is more. The second is for loops over such places.
 _LITTLE, _MUCH, FOR_EACH = 1 << 20, 1 << 22, 64
@@ -66,15 +66,15 @@ def _are_repeated(reader: Lowering, groups: Groups, lines: Lines) -> bool:
 
 
 def _is_looped(reader: Lowering, item: LoopStep, places: int = _MOST_KEPT) -> bool:
-    """Whether vectors for all of a row's places fit the cache."""
+    """Whether vectors for all of a row's places, of which there may be so many, are not too much memory."""
     if item.adds or item.is_large_product or _widest(reader, item) > places:
         return False
     return item.out >= 0 or item.scatters or kept_size(item) <= places
 
 
 def _is_wide(reader: Lowering, item: LoopStep) -> bool:
-    """Whether it is for what is looked at in the whole pass to say that."""
-    return _is_looped(reader, item, _MOST_KEPT if item.is_product or item.running else _MOST_WHOLE)
+    """Whether they do at least where rows are as wide as that."""
+    return _is_looped(reader, item, _MOST_KEPT if item.is_product or item.running else _MOST_WIDE)
 
 
 def _is_across(reader: Lowering, item: LoopStep) -> bool:
@@ -108,16 +108,15 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 
 class Way(NamedTuple):
     """A way to write a function, which items it takes, whether it is worth while for these, whether each place of a row
-    has code of its own, and whether operands are read at other places than those that are written. With `whole` it has
-    to take all of a pass; it keeps no more than so many bytes, or so many for each place (0: any number). Where its
-    loops are `evened`, items that go through as many places as each other go through the same dimensions."""
+    has code of its own, and whether operands are read at other places than those that are written. A function keeps no
+    more than so many bytes, or so many for each place of a row (0: any number). Where its loops are `evened`, items
+    that go through as many places as each other go through the same dimensions."""
 
     function: Any
     takes: Callable[[Lowering, LoopStep], bool]
     worth_it: Callable[[Lowering, Groups, Lines], bool] = lambda reader, groups, lines: True
     unrolled: bool = False
     crosses: bool = False
-    whole: bool = False
     most: int = 0
     evened: bool = False
 
@@ -156,7 +155,7 @@ def ways(widest: int) -> Iterator[Way]:
     yield Way(ColumnsAcross, _has_lines, _are_full_lines, most=_LITTLE, evened=True)
     yield Way(RowsLooped, _is_looped)
     if widest > _MOST_KEPT:
-        yield Way(RowsLooped, _is_wide, whole=True, most=_MUCH)
+        yield Way(RowsLooped, _is_wide, most=_MUCH)
 
 
 def alone(reader: Lowering, step: Step | Sum) -> tuple[Way, LoopStep, list[Check]] | None:

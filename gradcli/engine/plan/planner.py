@@ -10,14 +10,14 @@ from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, wh
 from gradcli.engine.simplify import simplify
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort, with_inputs
+from gradcli.machine.limits import LARGE
 from gradcli.ops.rewrites.simplifier import Condition
 
 # Rewriting operations in simpler ones may uncover others to rewrite; deeper nesting does not occur.
 _MOST_ROUNDS = 4
-# Elements of what is made of something large, and so goes through the same blocks, from which on it is rewritten too.
+# Elements of what is made of something large, and so mostly goes through the same blocks, from which on it is rewritten
+# too: a pass in which one operation is left to NumPy takes several times as long, and what is smaller takes no time.
 _FEW = 1 << 9
-#: Bytes of the largest array that `storage` never opens as a file: a larger one in memory is looked at in the same way.
-LARGEST_IN_MEMORY = 64 << 20
 
 
 def plan(
@@ -120,7 +120,7 @@ def _direct(
     one, no more is read than what it looks at."""
     parts = views_of_leaves(order)
     leaves = [node for node in order if _is_leaf(node)]
-    as_files = bool(files) or any(leaf.nbytes > LARGEST_IN_MEMORY for leaf in leaves)
+    as_files = bool(files) or any(leaf.nbytes > LARGE for leaf in leaves)
     views = parts if as_files else []
     apart = {*leaves, *views}
     computed = [node for node in order if node not in apart]

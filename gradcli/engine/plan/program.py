@@ -130,6 +130,12 @@ class Program:
         """How many values are there from the start: leaves, and views of them."""
         return len(self.leaves) + len(self.views)
 
+    @property
+    def takes_leaves(self) -> bool:
+        """Whether its operations take arrays as they are given. Parts of these are found anew at each run: which memory
+        they are in is known by then, and how much of a file is read."""
+        return not (self.reads_files or self.views)
+
     @cached_property
     def passes(self) -> list[Pass]:
         """All passes, in the order in which they run."""

@@ -87,8 +87,8 @@ def clamp(v: Any, x: Vector, low: Vector, high: Vector) -> Vector:
 
 def floored(v: Any, x: Vector, least: float, variance: bool) -> Vector:
     if variance:
-        # Of a negative one the kernel has something to say.
-        raise TypeError
+        # The kernel refuses negative ones, and native code raises no errors.
+        raise NotImplementedError
     return at_least(v, x, v.constant(least, x.dtype))
 
 
