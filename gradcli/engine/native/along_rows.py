@@ -10,16 +10,18 @@ from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import Lowering
 
 
-def suits(reader: Lowering, item: LoopStep) -> bool:
+def takes_rows(reader: Lowering, item: LoopStep) -> bool:
     """Whether an item can go along its last dimension where a reduction takes in all of the row, and a sum over the
     rows all of it or none of its last dimension."""
     within = item.lanes is not None and item.out >= 0 and not item.adds
-    return suits_lines(reader, item) and begins_at(item) <= 0 and not (within and has_neighbours(item))
+    return takes_lines(reader, item) and begins_at(item) <= 0 and not (within and has_neighbours(item))
 
 
-def suits_lines(reader: Lowering, item: LoopStep) -> bool:
+def takes_lines(reader: Lowering, item: LoopStep) -> bool:
     """Whether an item can go along its last dimension: where a reduction takes that in, it has to take in all behind
     the first dimension that it takes in."""
+    if item.is_large_product:
+        return False
     own = [*item.operands, *([(item.out, item.strides)] if item.out >= 0 else [])]
     for slot, one in own:
         # Neighbours in a row are no neighbours in memory where the rows lie between them.

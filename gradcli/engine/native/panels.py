@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from gradcli.engine.native.along_rows import suits
+from gradcli.engine.native.along_rows import takes_rows
 from gradcli.engine.native.columns_across import ColumnsAcross
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
@@ -347,7 +347,7 @@ def takes(reader: Lowering, item: LoopStep) -> bool:
         return False
     if item.is_product:
         return _takes_product(reader, item)
-    if len(item.space) > 1 or not suits(reader, item):
+    if len(item.space) > 1 or not takes_rows(reader, item):
         return False
     return bool(item.space) or (item.along < 0 and all(math.prod(reader.rest(slot)) == 1 for slot in slots))
 

@@ -7,8 +7,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gradcli.engine.native.along_rows import suits, suits_lines
-from gradcli.engine.native.even_spaces import evened
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.states import kept_size
@@ -77,14 +75,6 @@ def _is_wide(reader: Lowering, item: LoopStep) -> bool:
     return _is_looped(reader, item, _MOST_KEPT if item.is_product or item.running else _MOST_WIDE)
 
 
-def _is_across(reader: Lowering, item: LoopStep) -> bool:
-    return suits(reader, item) and not item.is_large_product
-
-
-def _has_lines(reader: Lowering, item: LoopStep) -> bool:
-    return suits_lines(reader, item) and not item.is_large_product
-
-
 def _are_full_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
     """Whether most elements of these are in full vectors along lines, as many as there are of what is read or
     written."""
@@ -122,7 +112,11 @@ class Way(NamedTuple):
 
     def prepared(self, reader: Lowering, items: Sequence[LoopStep]) -> Sequence[LoopStep]:
         """The items as they are written."""
-        return evened(reader, items) if self.evened else items
+        if not self.evened:
+            return items
+        from gradcli.engine.native.even_spaces import evened
+
+        return evened(reader, items)
 
 
 def ways(widest: int) -> Iterator[Way]:
@@ -149,10 +143,11 @@ def ways(widest: int) -> Iterator[Way]:
     from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
 
     yield Way(RunningLines, takes_running, lambda reader, groups, lines: all(alike(reader, group) for group in groups))
+    from gradcli.engine.native.along_rows import takes_lines, takes_rows
     from gradcli.engine.native.columns_across import ColumnsAcross
 
-    yield Way(ColumnsAcross, _is_across, evened=True)
-    yield Way(ColumnsAcross, _has_lines, _are_full_lines, most=_LITTLE, evened=True)
+    yield Way(ColumnsAcross, takes_rows, evened=True)
+    yield Way(ColumnsAcross, takes_lines, _are_full_lines, most=_LITTLE, evened=True)
     yield Way(RowsLooped, _is_looped)
     if widest > _MOST_KEPT:
         yield Way(RowsLooped, _is_wide, most=_MUCH)
