@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 
 import gradcli as gc
 from gradcli.engine.native.choice import chosen
+from gradcli.engine.native.places_across import with_sums_beside
 from gradcli.engine.native.processor import missing
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.planner import plan
@@ -62,6 +66,115 @@ def test_the_numbers_of_numpy(expression: str, shapes: dict[str, tuple[int, ...]
     for name in wrt:
         found, expected = (one.grads[name].detach().numpy() for one in (ours, theirs))
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * abs(expected).max())
+
+
+#: Of a row: differences of it from others; a number, and booleans, for each line of these, and one for all of them.
+PARTS = {
+    "d": "X.unsqueeze(1) - m",
+    "g": "sum(d**2, 2, True)",
+    "h": "any(d > 1.5, 2, True)",
+    "k": "any(d > 2, (1, 2), True)",
+}
+#: Sums over rows that have neighbouring places across the lanes.
+BESIDE = [
+    # Several, and what else becomes of rows.
+    "sum(sum(g*d, 0)*q) + sum(amax(g*d, 0)) + sum(amin(g*d*q, 0)) + sum(count_nonzero(g*d > 9, 0))",
+    "sum(prod(1 + 0.00001*d*g, 0)*q) + sum(any(g*d > 70, 0)*q)",
+    "sum(sum(g*d, 0)*q + sum(g*d*r, 0)*r + sum(g*q, 0) + sum(g*d*d, 0) + sum(g*d*r*q, 0) + sum(g*r, 0))",
+    # Booleans of a line, of a row, and of each place.
+    "sum(sum(where(h, d, k), 0)*q)",
+    "sum(any(B.unsqueeze(1) & h & k, 0)*q)",
+    "sum(sum(where(h, d, 0), 0)*q)",
+    # What does not begin with its first element, or lies otherwise.
+    "sum(sum(g*d*flip(Y, 1), 0)*q)",
+    "sum(sum(g*d*Z[:, 3:11].unsqueeze(1), 0)*q)",
+    "sum(sum(g*d*Z[:, ::2].unsqueeze(1), 0)*q)",
+    "sum(sum(g*d*r[1:2], 0)*q)",
+    "sum(sum(g*d*s.transpose(0, 1), 0)*q)",
+]
+#: Those that have not: lines of other directions, states that are settled.
+NOT_BESIDE = [
+    "sum(sum(g*d*T.transpose(1, 2), 0)*q)",
+    "sum(sum(g*d*permute(W, (1, 2, 0)), 0)*q)",
+    "sum(sum(g*d*flip(Y, 2), 0)*q)",
+    "sum(var(g*d, 0)*q)",
+    "sum(var(g*d, 0)*q) + sum(amax(g*d, 0)) + sum(sum(g*d, 0)*q)",
+    # What would be computed again is looked at by lines and by columns, in either order.
+    "sum(sum(g*d*d.transpose(1, 2), 0)*q)",
+    "sum(sum(g*d.transpose(1, 2)*d, 0)*q)",
+    "sum(sum(g*d, 0)*q) + sum(sum(d.transpose(1, 2)*g, 0)*q)",
+    "sum(sum(d.transpose(1, 2)*g, 0)*q) + sum(sum(g*d, 0)*q)",
+]
+CASES = [*((expression, True) for expression in BESIDE), *((expression, False) for expression in NOT_BESIDE)]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("expression", "beside"), CASES, ids=[expression for expression, _ in CASES])
+def test_what_is_looked_at_for_them(expression: str, beside: bool, dtype: str) -> None:
+    used = {"d", *re.findall(r"\w+", expression)}
+    text = "; ".join([*(f"{name} = {part}" for name, part in PARTS.items() if name in used), expression])
+    lines = 8 if "d.transpose" in expression else 5
+    shapes = {"X": (ROWS, 8), **dict.fromkeys("mqr", (lines, 8)), "s": (8, lines), "Z": (ROWS, 16)}
+    shapes |= {"Y": (ROWS, lines, 8), "T": (ROWS, 8, lines), "W": (8, ROWS, lines)}
+    inputs = data({name: shape for name, shape in shapes.items() if name in used | {"X", "m"}}, dtype)
+    inputs |= {"B": inputs["X"] > 0.5} if "B" in used else {}
+    found = {}
+    for engine in ("numpy", "native"):
+        gc.set_engine(engine)
+        result = gc.evaluate(text, inputs, wrt=("q",))
+        found[engine] = [one.detach().numpy().copy() for one in (result.value, result.grads["q"])]
+    assert any(map(is_apart, native_steps(planned(text, inputs, ("q",))))) == beside
+    tolerance = 2e-5 if dtype == "float32" else 1e-11
+    for ours, theirs in zip(found["native"], found["numpy"], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * abs(theirs).max())
+
+
+def chain(levels: int) -> str:
+    """Sums and products of differences, all of which sums over the rows look at."""
+    text = "(X.unsqueeze(1) - m)"
+    for level in range(levels):
+        text = f"({text}*b - a)" if level % 2 else f"({text}*a + b)"
+    return f"t = {text}; sum(sin(sum(t**2, 2)))"
+
+
+@pytest.mark.parametrize("levels", [1, 2, 5, 600])
+def test_only_little_is_computed_again(levels: int) -> None:
+    inputs: dict[str, Any] = data({"X": (ROWS, 16), "m": (3, 16)}, "float64")
+    inputs |= {"a": np.float64(0.9), "b": np.float64(1.05)}
+    gc.set_engine("native")
+    ours = gc.evaluate(chain(levels), inputs, wrt=("m",)).grads["m"]
+    assert any(map(is_apart, native_steps(planned(chain(levels), inputs, ("m",))))) == (levels == 1)
+    gc.set_engine("numpy")
+    theirs = gc.evaluate(chain(levels), inputs, wrt=("m",)).grads["m"]
+    assert ours is not None and theirs is not None
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-12, atol=1e-12 * abs(theirs.numpy()).max())
+
+
+@pytest.mark.parametrize("width", [7, 16])
+def test_long_groups_take_no_time(width: int) -> None:
+    """Whether there are such sums is found out once for each item."""
+    inputs: dict[str, Any] = data({"X": (ROWS, width), "m": (31, width)}, "float64")
+    inputs |= {"a": np.float64(0.9), "b": np.float64(1.05)}
+    gc.set_engine("native")
+    groups = [step.group for step in native_steps(planned(chain(400), inputs, ("m",)))]
+    assert max(len(phase.items) for group in groups for phase in group.phases) > 400
+    start = time.process_time()
+    for group in groups:
+        assert not with_sums_beside(group)[1]
+    assert time.process_time() - start < 0.05
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_long_sums_are_accurate(seed: int) -> None:
+    """Not one addition after the other for all rows of a block, which were 1e-15 and more."""
+    inputs = {"X": np.random.default_rng(seed).random((200_000, 16)) + 1, "m": np.zeros((3, 16))}
+    expression = "d = X.unsqueeze(1) - m; sum(where(any(d > 0, 2, True), d, 0), 0)"
+    gc.set_engine("native")
+    assert any(map(is_apart, native_steps(planned(expression, inputs, ()))))
+    found = gc.evaluate(expression, inputs, wrt=()).value
+    assert found is not None
+    expected = [math.fsum(column) for column in inputs["X"].T]
+    np.testing.assert_allclose(found.numpy(), [expected] * 3, rtol=6e-16)
 
 
 #: Rows of many places, which loops go through as a whole: vectors are kept for up to 4096 of them, none for more.

@@ -12,6 +12,10 @@ Dims = tuple[int | None, ...]
 _MOST_LISTED = 1 << 16
 
 
+def _as_it_is(v: Any, state: list[Any]) -> list[Any]:
+    return state
+
+
 class Lanes(NamedTuple):
     """How a reduction goes in native code, each lane of a vector having a state of its own: a list of vectors.
 
@@ -29,9 +33,15 @@ class Lanes(NamedTuple):
     add: Callable[..., list[Any]]
     merge: Callable[[Any, list[Any], list[Any]], list[Any]]
     result: Callable[[Any, list[Any], Any, Any], Any]
-    settle: Callable[[Any, list[Any]], list[Any]] = lambda v, state: state
+    settle: Callable[[Any, list[Any]], list[Any]] = _as_it_is
     partial: Callable[[list[Any], int, Any, int], tuple[Any, ...]] = lambda parts, count, node, start: tuple(parts)
     indexed: bool = False
+
+    @property
+    def settles(self) -> bool:
+        """Whether a state has to be settled, perhaps to fewer parts: if not, one that is never merged with others is
+        the result as it lies in memory."""
+        return self.settle is not _as_it_is
 
 
 class NativeSteps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
@@ -149,12 +149,12 @@ class Padded:
             there, here = (lead_address(v, one, steps[one], lead) for one in (to, of))
             v.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {there}, ptr {here}, i64 %m{k}, i1 false)")
 
-    def _places(self) -> Iterator[tuple[int, LoopStep, list[str]]]:
-        """Each sum with the names of its state's parts, in a loop over its places, which are treated alike."""
+    def _places(self, numbers: Iterable[int]) -> Iterator[tuple[int, LoopStep, list[str]]]:
+        """The sums of these numbers with the names of their state's parts, in a loop over its places, which are treated
+        alike."""
         v = self.v
-        for number, item in enumerate(self.group.sums):
-            if item.scatters:
-                continue
+        for number in numbers:
+            item = self.group.sums[number]
             size = self.states.sizes[number]
             with loops(v, [size] if size > 1 else []) as indices:
                 names = []
@@ -169,17 +169,17 @@ class Padded:
                 yield number, item, names
 
     def _start(self) -> None:
-        for number, item in enumerate(self.group.sums):
+        sums = self.group.sums
+        for number, item in enumerate(sums):
             if item.scatters:
                 self.states.clear(self.v, number)
-        for _, item, names in self._places():
+        for _, item, names in self._places(number for number, item in enumerate(sums) if not item.scatters):
             assert item.lanes is not None
             for name, value in zip(names, item.lanes.start(self.v, taken_in(self.group, item)), strict=True):
                 self.v.store(value, name)
 
     def _finish(self) -> None:
-        """Merge the lanes, halves with halves: the result is in the first lane, and is written where its vector was."""
-        for number, item, names in self._places():
-            if self.states.beside[number]:
-                continue
+        """Merge the lanes, halves with halves: the result is in the first lane, and is written where its vector was.
+        Of tables, and where lanes are places, there is nothing to merge: a state has taken in all rows."""
+        for number, item, names in self._places(k for k, together in enumerate(self.states.beside) if not together):
             merge_in_memory(self.v, item, names, self.states.parts[number])

@@ -13,7 +13,7 @@ from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
 from gradcli.engine.native.padded import Padded, rows_there
 from gradcli.engine.native.phases import Phase, in_step
-from gradcli.engine.native.places_across import PlacesAcross, reads_of, set_apart
+from gradcli.engine.native.places_across import PlacesAcross, reads_of, rows_counted, with_sums_beside
 from gradcli.engine.native.states import (
     States,
     begin,
@@ -41,17 +41,17 @@ class RowsLooped:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.lanes, self.states = group.lanes, States(group, group.lanes, [False] * len(group.sums))
         items = [item for phase in group.phases for item in phase.items]
         odd = any(item.table or (item.lanes and item.lanes.indexed) for item in items)
-        #: The phases, and those that have neighbouring places across the lanes instead, with what these compute again.
-        self.phases, self.apart = (group.phases, {}) if odd else set_apart(group)
-        if self.apart or (self.states.bytes > _NEAR and not odd):
-            beside = {item for phase in self.apart for item in phase.items}
-            self.lanes, self.states = _ROWS, States(group, _LANES, [item in beside for item in group.sums])
-        usual = [item for phase in self.phases if phase not in self.apart for item in phase.items]
-        #: The values that are looked at for rows across the lanes.
-        self.across_rows = {slot for item in usual for slot, _ in item.operands}
+        #: The phases, and those of sums that have neighbouring places across the lanes instead.
+        self.phases, self.sums_beside = (group.phases, set()) if odd else with_sums_beside(group)
+        in_pieces = bool(self.sums_beside) or (not odd and _state_bytes(group) > _NEAR)
+        self.lanes = _ROWS if in_pieces else group.lanes
+        beside = {item for phase in self.sums_beside for item in phase.items}
+        self.states = States(group, _LANES if in_pieces else group.lanes, [item in beside for item in group.sums])
+        usual = [item for phase in self.phases if phase not in self.sums_beside for item in phase.items]
+        #: The values that are looked at with rows across the lanes.
+        self.looked_at_by_rows = {slot for item in usual for slot, _ in item.operands}
         self.v = VectorBuilder(self.lanes, block="loop")
         before, self.tail = self.states.marking()
         self.head = [*group.addresses(), *before]
@@ -60,24 +60,24 @@ class RowsLooped:
         self.base: dict[int, str] = {}
         #: From one place to the next, in bytes, of what is used where it lies.
         self.step: dict[int, str] = {}
-        #: What is computed again where a later phase uses it.
-        self.again = self._recomputed()
-        self.across = PlacesAcross(self.v, self.head, group, self.states) if self.apart else None
+        #: What is computed anew where a later phase uses it, instead of being kept.
+        self.recomputed = self._recomputed()
         #: Where the states of reductions lie that are under way for many places at once.
         self.wide: dict[int, list[str]] = {}
 
     def module(self) -> str:
-        """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
+        """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged, but of sums whose
+        lanes are places, which have one state for each."""
         v, group = self.v, self.group
         self._memory()
         for k, slot in enumerate(group.inputs):
-            if slot in self.across_rows:
+            if slot in self.looked_at_by_rows:
                 self._read(k, slot)
         for phase in self.phases:
             self._phase(phase)
         for k, slot in enumerate(group.outs):
             self._write(len(group.inputs) + k, slot)
-        head = [*self.head, *rows_there(v.lanes)]
+        head = [*self.head, *rows_there(v.lanes), *(rows_counted() if self.sums_beside else [])]
         return Padded(group, self.states, v.declarations, v.lanes).module(head, v, self.tail)
 
     # Memory -----------------------------------------------------------------------------------------------------------
@@ -85,9 +85,9 @@ class RowsLooped:
     def _memory(self) -> None:
         """A vector for each place of what is read, written, or made by one phase for another."""
         group = self.group
-        read = [slot for slot in group.inputs if slot in self.across_rows]
+        read = [slot for slot in group.inputs if slot in self.looked_at_by_rows]
         slots = [slot for slot in (*read, *group.outs) if slot not in group.shared]
-        slots += [slot for slot, _, _ in self._used_later() if slot not in self.again]
+        slots += [slot for slot, _, _ in self._used_later() if slot not in self.recomputed]
         for slot in dict.fromkeys(slots):
             if slot in group.inputs and group.lead(slot) == group.width(slot) > 1:
                 # Neighbouring rows are neighbours in memory.
@@ -102,10 +102,8 @@ class RowsLooped:
         """What a phase uses of an earlier one: its place, who makes it, and whether it is used place by place."""
         made: dict[int, LoopStep] = {}
         for phase in self.phases:
-            if phase in self.apart:
-                yield from (
-                    (slot, made[slot], False) for slot, _, _ in reads_of(phase, self.apart[phase]) if slot in made
-                )
+            if phase in self.sums_beside:
+                yield from ((slot, made[slot], False) for slot, _, _ in reads_of(phase) if slot in made)
                 continue
             for item in phase.items:
                 for slot, strides in item.operands:
@@ -122,11 +120,11 @@ class RowsLooped:
             for slot, item, _ in used
             if slot not in kept
             and group.width(slot) * self.lanes * group.dtype(slot).itemsize > _NEAR
-            and all(self._is_at_hand(part, group.width(slot)) for part, _ in item.operands)
+            and all(self._is_little(part, group.width(slot)) for part, _ in item.operands)
             and item.is_plain
         }
 
-    def _is_at_hand(self, slot: int, width: int) -> bool:
+    def _is_little(self, slot: int, width: int) -> bool:
         """Whether a value is in memory anyhow, and is little beside one of so many places."""
         group = self.group
         return slot in group.inputs and (slot in group.shared or group.width(slot) * _FEW <= width)
@@ -174,8 +172,8 @@ class RowsLooped:
     def _phase(self, phase: Phase) -> None:
         """The dimensions that a result keeps are the outer loops, those that are taken in the inner ones, unless this
         would lead far from place to place."""
-        if self.across is not None and phase in self.apart:
-            self.across.phase(phase, self.apart[phase], self.base, self.same)
+        if phase in self.sums_beside:
+            PlacesAcross(self.v, self.head, self.group, self.states, phase, self.base, self.same).write()
             return
         reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0]
         inner = list(phase.reduced or ())
@@ -293,7 +291,7 @@ class RowsLooped:
             return here[slot]
         if slot in self.same:
             return self.same[slot]
-        if (maker := self.again.get(slot)) is not None:
+        if (maker := self.recomputed.get(slot)) is not None:
             assert maker.form is not None
             here[slot] = maker.form(self.v, *(self._operand(maker, *read, here, indices) for read in maker.reads))
             return here[slot]
@@ -350,3 +348,13 @@ class RowsLooped:
     def _state(self, number: int, part: int, indices: Sequence[str], strides: Shape) -> str:
         at = address(self.v, "%s", self.states.place(number, part, 0))
         return address_of(self.v, at, indices, strides, self.states.step(number, part))
+
+
+def _state_bytes(group: Group) -> int:
+    """What vectors with a state for each row take, as they are in groups of no odd places."""
+    v, size = VectorBuilder(group.lanes), 0
+    for item in group.sums:
+        assert item.lanes is not None
+        parts = item.lanes.start(v, taken_in(group, item))
+        size += kept_size(item) * sum(group.lanes * part.dtype.itemsize for part in parts)
+    return size
