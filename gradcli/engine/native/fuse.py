@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,9 +36,11 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     reader, over = Lowering(one), written_over(one, borrowed)
     widest = reader.largest(Lowering.places, 0)
 
-    def fits(made: Pass, way: Way) -> bool:
-        """Whether it is not too much code, and does not keep too much; both are known when it is written."""
-        return _length(made) <= 2 * room and (not way.most or _kept(made) <= max(way.most, FOR_EACH * widest))
+    def written(rebuilt: _Rebuilt) -> Pass | None:
+        """The pass, if it is not too much code and does not keep too much."""
+        most = rebuilt.way.most and max(rebuilt.way.most, FOR_EACH * widest)
+        made = rebuilt.result(most)
+        return made if made is not None and _length(made) <= 2 * room else None
 
     for way in ways(widest):
         reader.begin()
@@ -49,28 +51,28 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
         if not groups or not way.worth_it(reader, own, code.lines):
             continue
         if _is_whole(runs):
-            # No other way takes more steps; what does not fit is written in the next way.
-            made = _Rebuilt(one, reader, runs, way, over).result()
-            if fits(made, way):
+            # No other way takes more steps.
+            made = written(_Rebuilt(one, reader, runs, way, over))
+            if made is not None:
                 return made
         elif not one.transposed:
-            found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, over)))
+            found.append((sum(map(_taken, groups)), _Rebuilt(one, reader, runs, way, over)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):
-        made = rebuilt.result()
-        if fits(made, rebuilt.way):
+        made = written(rebuilt)
+        if made is not None:
             return made
     return None
+
+
+def _taken(items: Sequence[LoopStep]) -> int:
+    """How many steps are taken from NumPy, for which views are none."""
+    return sum(not item.step.node.op.blocking.view for item in items)
 
 
 def _length(one: Pass) -> int:
     """Lines of code."""
     return sum(step.text.count("\n") for step in one.steps if isinstance(step, NativeStep))
-
-
-def _kept(one: Pass) -> int:
-    """Bytes that functions keep of some rows."""
-    return sum(step.states.bytes for step in one.steps if isinstance(step, NativeStep))
 
 
 class _Stretch:
@@ -192,9 +194,13 @@ class _Rebuilt:
         self.over = over
         self.in_place = {write.slot for write in one.writes if not write.streamed}
 
-    def result(self) -> Pass:
+    def result(self, most: int) -> Pass | None:
+        """The pass, or None if its functions keep more than so many bytes of some rows (0: any number)."""
         self._rename()
         wanted = self._wanted()
+        functions = {id(run): self._function(run, wanted) for run in self.runs if isinstance(run, _Stretch)}
+        if most and sum(function.states.bytes for function in functions.values()) > most:
+            return None
         # Native code takes arrays in memory as they are; NumPy's as a file has them.
         plain = {slot for run in self.runs if isinstance(run, Step | Sum) for slot in run.inputs}
         read = [cut.file or (cut.gaps and cut.slot in plain) for cut in self.one.cuts]
@@ -204,7 +210,7 @@ class _Rebuilt:
             if isinstance(run, Step | Sum):
                 steps.append(run)
                 continue
-            steps.append(self._native(run, wanted))
+            steps.append(self._native(run, functions[id(run)]))
             steps += [view for view in run.views if view.out in wanted]
         steps, buffers = self._placed(steps)
         own = {step.slot: step for step in steps if isinstance(step, Cut)}
@@ -280,11 +286,14 @@ class _Rebuilt:
                 wanted.update(check.slot for check in run.checks)
         return wanted
 
-    def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep:
+    def _function(self, run: _Stretch, wanted: set[int]) -> Any:
         items = run.way.prepared(self.reader, run.items)
-        group = group_of(self.reader, items, wanted, self.over, self.large if run.way is self.way else ())
-        function = run.way.function(group)
-        text = function.module()
+        return run.way.function(
+            group_of(self.reader, items, wanted, self.over, self.large if run.way is self.way else ())
+        )
+
+    def _native(self, run: _Stretch, function: Any) -> NativeStep:
+        group, text = function.group, function.module()
         slots = tuple(group.inputs), tuple(group.outs), (-1,) * len(group.outs)
         return NativeStep(group, function.states, text, *slots, tuple(run.sums), tuple(run.covers), tuple(run.checks))
 

@@ -64,12 +64,13 @@ class RowsLooped:
         self.recomputed = self._recomputed()
         #: Where the states of reductions lie that are under way for many places at once.
         self.wide: dict[int, list[str]] = {}
+        # How much it keeps is known before it is written.
+        self._memory()
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged, but of sums whose
         lanes are places, which have one state for each."""
         v, group = self.v, self.group
-        self._memory()
         for k, slot in enumerate(group.inputs):
             if slot in self.looked_at_by_rows:
                 self._read(k, slot)
