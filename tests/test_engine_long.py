@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.engine.plan import assemble, pass_nodes
+from gradcli.engine.plan import cheapest, pass_nodes
 from gradcli.engine.plan.pass_nodes import PassNodes
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Sizes
@@ -96,7 +96,7 @@ def test_what_is_weighed_anew_is_as_if_all_were(text: str, monkeypatch: pytest.M
             assert (kept.costs, kept.gains, kept.by_users) == (again.costs, again.gains, again.by_users)
         return pass_nodes.passes(schedule)
 
-    monkeypatch.setattr(assemble, "passes", weighed)
+    monkeypatch.setattr(cheapest, "passes", weighed)
     shapes = {"x": (70_000,), "y": (70_000,), "X": (70_000, 8)}
     used = [InputSpec(name, shapes[name], np.dtype(np.float64), True) for name in re.findall(r"\b[xyX]\b", text)]
     program = plan(prepare(parse(text), list(dict.fromkeys(used)), wrt=()).roots, sizes=Sizes(little=0))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradcli.engine.plan.node_kinds import LEAF, WHOLE
 from gradcli.engine.plan.pass_builder import PassBuilder
-from gradcli.engine.plan.pass_nodes import PassNodes, passes
+from gradcli.engine.plan.pass_nodes import PassNodes
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step
 from gradcli.engine.plan.program import Program, Sizes, Stage, whole_step
 from gradcli.engine.plan.schedule import Schedule
@@ -15,7 +15,12 @@ from gradcli.graph.node import RESULT, Node
 
 
 def assemble(
-    schedule: Schedule, roots: Sequence[Node], shapes: list[tuple[int, ...]], originals: dict[Node, Node], sizes: Sizes
+    schedule: Schedule,
+    planned: Sequence[PassNodes],
+    roots: Sequence[Node],
+    shapes: list[tuple[int, ...]],
+    originals: dict[Node, Node],
+    sizes: Sizes,
 ) -> Program:
     views = set(schedule.views)
     found = [node for node in schedule.order if schedule.kind[node] == LEAF and node not in views]
@@ -31,7 +36,6 @@ def assemble(
             values.append(node)
         return found
 
-    planned = passes(schedule)
     stages: list[Stage] = []
     last_level = max([one.level for one in planned] + [schedule.level[n] for n in schedule.order])
     wholes: list[list[Node]] = [[] for _ in range(last_level + 1)]

@@ -7,6 +7,7 @@ exp(X @ w), say. The class that most of the data has is blocked; what does not h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import INPUT, Node
@@ -42,8 +43,18 @@ class _Classes:
         self.parent[self.find(a)] = self.find(b)
 
 
-def choose_axes(order: Sequence[Node], small: int) -> dict[Node, tuple[int, int]]:
-    """For each node that has one, the number of the class it is blocked along and the dimension that has this class."""
+class Dimensions(NamedTuple):
+    """The classes of a graph: that of each dimension of each node, None for one of length 1, and the dimensions that
+    steps are held to."""
+
+    order: Sequence[Node]
+    places: dict[Node, list[Place | None]]
+    held: dict[Node, list[int]]
+    small: int
+
+
+def dimensions(order: Sequence[Node], small: int) -> Dimensions:
+    """Which dimensions of the nodes belong together."""
     classes = _Classes()
     held: dict[Node, list[int]] = {}
     for node in order:
@@ -57,10 +68,19 @@ def choose_axes(order: Sequence[Node], small: int) -> dict[Node, tuple[int, int]
         if node.size > small and node.inputs and not node.op.blocking.view and (dims := _held_to(node, ways)):
             held[node] = dims
     places = {node: [classes.find((node, d)) if n != 1 else None for d, n in enumerate(node.shape)] for node in order}
+    return Dimensions(order, places, held, small)
+
+
+def choose_axes(known: Dimensions, first: Place | None = None) -> dict[Node, tuple[int, int]]:
+    """For each node that has one, the number of the class it is blocked along and the dimension that has this class.
+
+    `first` is the class to begin with, in place of the one that most of the data has.
+    """
+    order, places, held, small = known
     chosen: dict[Node, tuple[int, int]] = {}
     left = [node for node in order if node.size > small]
     for number in range(_MAX_DOMAINS):
-        best = _best_class(left, places, held, small)
+        best = first if first is not None and not number else _best_class(left, places, held, small)
         if best is None:
             break
         for node in order:

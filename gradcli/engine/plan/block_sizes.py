@@ -97,8 +97,11 @@ def _of_batches(schedule: Schedule, node: Node) -> bool:
     return schedule.kind[node] == BLOCK and schedule.axes[node][1] < node.ndim - 2
 
 
-def is_transposed(schedule: Schedule, order: Sequence[Node], inside: set[Node], length: int) -> bool:
+def is_transposed(schedule: Schedule, order: Sequence[Node], inside: set[Node], length: int, rows: int) -> bool:
     """Whether blocks are laid out with the rows innermost: for few columns that are summed up or broadcast."""
+    if rows < _NARROW:
+        # Something else is wide, so that a block has few rows: these would be short lines.
+        return False
     worth = False
     for node in order:
         if node.op.family == "contraction" or (node in inside and schedule.axes[node][1] != 0):

@@ -46,7 +46,7 @@ class PassBuilder:
         self.order = schedule.in_order(self.inside.union(nodes.reductions))
         self.length = block_length(schedule, nodes)
         self.rows = block_rows(schedule, self.order, self.inside, self.length, sizes)
-        self.transposed = is_transposed(schedule, self.order, self.inside, self.length)
+        self.transposed = is_transposed(schedule, self.order, self.inside, self.length, self.rows)
 
     def build(self) -> Pass:
         sums: list[Sum] = []

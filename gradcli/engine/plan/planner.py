@@ -36,14 +36,10 @@ def plan(
     """
     sizes = sizes or DEFAULT_SIZES
     roots = in_single(roots, toposort(roots, stop), stop)
-    conditions: list[Condition] = []
-    program = _planned(roots, stop, files, streamed, sizes, conditions)
-    if conditions and program.conditions is None:
-        # Some condition would be known too late.
-        return _planned(roots, stop, files, streamed, sizes, None)
-    if conditions:
+    program = _planned(roots, stop, files, streamed, sizes, True)
+    if program.conditions:
         # Made once: data for which a condition does not hold may come again and again.
-        program.fallback = cache(lambda: _planned(roots, stop, files, streamed, sizes, None))
+        program.fallback = cache(lambda: _planned(roots, stop, files, streamed, sizes, False))
     return program
 
 
@@ -53,7 +49,7 @@ def _planned(
     files: frozenset[Node],
     streamed: frozenset[int],
     sizes: Sizes,
-    conditions: list[Condition] | None,
+    conditional: bool,
 ) -> Program:
     originals: dict[Node, Node] = {}
     smaller = simplify(roots, stop, originals)
@@ -70,42 +66,51 @@ def _planned(
         smaller, order = simpler, toposort(simpler)
     if all(node.size <= sizes.small for node in order):
         return _direct(smaller, order, shapes, originals, read, sizes)
+    conditions: list[Condition] = []
+    factored = simplify(smaller, None, None, conditions) if conditional else smaller
+    program = _in_passes(factored, shapes, originals, files, streamed, sizes, conditions)
+    if program is None:
+        # Some condition would be known too late.
+        program = _in_passes(smaller, shapes, originals, files, streamed, sizes, [])
+    assert program is not None
+    return program
+
+
+def _in_passes(
+    roots: Sequence[Node],
+    shapes: list[tuple[int, ...]],
+    originals: dict[Node, Node],
+    files: frozenset[Node],
+    streamed: frozenset[int],
+    sizes: Sizes,
+    conditions: list[Condition],
+) -> Program | None:
+    """The program in passes; None where an array that a condition is about is in blocks only."""
     # Imported here: small programs have no passes.
     from gradcli.engine.plan.assemble import assemble
-    from gradcli.engine.plan.axes import choose_axes
-    from gradcli.engine.plan.compared import compared
+    from gradcli.engine.plan.cheapest import cheapest
     from gradcli.engine.plan.flatten import flatten
     from gradcli.engine.plan.merge import merge
-    from gradcli.engine.plan.schedule import Schedule
 
-    if conditions is not None:
-        smaller = simplify(smaller, None, None, conditions)
-        order = toposort(smaller)
+    originals, order = dict(originals), toposort(roots)
     now = {node: node for node in order}
-    while (found := flatten(smaller, order, sizes.small) or merge(smaller, order, sizes.small)) is not None:
-        smaller, became = found
-        order = toposort(smaller)
+    while (found := flatten(roots, order, sizes.small) or merge(roots, order, sizes.small)) is not None:
+        roots, became = found
+        order = toposort(roots)
         for node, new in became.items():
             originals.setdefault(new, originals.get(node, node))
         now = {node: became[last] for node, last in now.items() if last in became}
     read = frozenset(node for node in order if originals.get(node, node) in files)
-    axes = choose_axes(order, sizes.small)
-    schedule = Schedule(order, axes, smaller, [smaller[k] for k in streamed], sizes, read)
-    schedule.keep(compared(schedule))
-    program = assemble(schedule, smaller, shapes, originals, sizes)
-    if conditions:
-        program.conditions = _placed(program, conditions, now)
-    return program
-
-
-def _placed(program: Program, conditions: list[Condition], now: dict[Node, Node]) -> list[tuple[int, Condition]] | None:
-    """Where the arrays that conditions are about will be found; None where one of them is in blocks only."""
-    numbers = {node: k for k, node in enumerate(program.values)}
+    schedule, passes = cheapest(order, roots, [roots[k] for k in streamed], sizes, read)
     # What is no longer part of the graph does not matter.
-    needed = [condition for condition in dict.fromkeys(conditions) if condition.node in now]
-    if any(now[condition.node] not in numbers for condition in needed):
+    needed = {condition: now[condition.node] for condition in conditions if condition.node in now}
+    if any(schedule.only_in_blocks(node) for node in needed.values()):
         return None
-    return [(numbers[now[condition.node]], condition) for condition in needed]
+    program = assemble(schedule, passes, roots, shapes, originals, sizes)
+    if conditions:
+        numbers = {node: k for k, node in enumerate(program.values)}
+        program.conditions = [(numbers[node], condition) for condition, node in needed.items()]
+    return program
 
 
 def _direct(

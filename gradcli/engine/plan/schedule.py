@@ -85,6 +85,10 @@ class Schedule:
         self.stored |= nodes
         self.streamed -= nodes
 
+    def only_in_blocks(self, node: Node) -> bool:
+        """Whether there is never an array of a node."""
+        return self.kind.get(node, BLOCK) == BLOCK and node not in self.stored
+
     def in_order(self, nodes: Iterable[Node]) -> list[Node]:
         """Some of the nodes, inputs before users."""
         return sorted(nodes, key=self._places.__getitem__)
