@@ -72,7 +72,8 @@ def _is_looped(reader: Lowering, item: LoopStep, places: int = _MOST_KEPT) -> bo
 
 def _is_wide(reader: Lowering, item: LoopStep) -> bool:
     """Whether they do at least where rows are as wide as that."""
-    return _is_looped(reader, item, _MOST_KEPT if item.is_product or item.running else _MOST_WIDE)
+    as_usual = item.is_product or item.running or item.table is not None
+    return _is_looped(reader, item, _MOST_KEPT if as_usual else _MOST_WIDE)
 
 
 def _are_full_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
