@@ -219,6 +219,14 @@ def agree(got: list[np.ndarray], expected: list[np.ndarray], eps: float) -> None
         np.testing.assert_allclose(mine, theirs, rtol=eps, atol=eps * max(1.0, scale))
 
 
+def agrees_with_any_threads(program: Program, roots: list[Node], eps: float) -> None:
+    """The results are those of one operation after the other, in the same bits for any number of threads."""
+    leaves = [known_value(leaf) for leaf in program.leaves]
+    got = run(program, leaves, threads=1)
+    agree(got, op_by_op(roots), eps)
+    assert [one.tobytes() for one in run(program, leaves, threads=3)] == [one.tobytes() for one in got]
+
+
 @pytest.mark.parametrize("expression", [*IN_BLOCKS, *VALUES_IN_BLOCKS])
 def test_nothing_runs_whole(expression: str) -> None:
     arrays = arrays_of(expression, "float32")

@@ -143,8 +143,11 @@ class ColumnsAcross(LineStates):
 
     def _reserve(self, slot: int, width: int) -> None:
         """Memory for so many elements, in whole vectors."""
-        size, self.base[slot] = -(-width // self.lanes) * self.lanes, f"%kept{slot}"
-        self.head.append(self.states.reserve(self.base[slot], size * self.group.dtype(slot).itemsize))
+        self.base[slot] = f"%kept{slot}"
+        self.head.append(self.states.reserve(self.base[slot], self._padded(width) * self.group.dtype(slot).itemsize))
+
+    def _padded(self, width: int) -> int:
+        return -(-width // self.lanes) * self.lanes
 
     # Phases -----------------------------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
         code = CodeLength(reader, room, way.unrolled, known)
         runs = _without_idle(one, list(_runs(one, reader, way, code)))
         groups = [run.items for run in runs if isinstance(run, _Stretch)]
-        own = [way.prepared(reader, run.items) for run in runs if isinstance(run, _Stretch) and run.way is way]
+        own = [run.items for run in runs if isinstance(run, _Stretch) and run.way is way]
         if not groups or not way.worth_it(reader, own, code.lines):
             continue
         if _is_whole(runs):
@@ -288,9 +288,8 @@ class _Rebuilt:
 
     def _function(self, run: _Stretch, wanted: set[int]) -> Any:
         items = run.way.prepared(self.reader, run.items)
-        return run.way.function(
-            group_of(self.reader, items, wanted, self.over, self.large if run.way is self.way else ())
-        )
+        large = self.large if run.way is self.way else ()
+        return run.way.function(group_of(self.reader, items, wanted, self.over, large))
 
     def _native(self, run: _Stretch, function: Any) -> NativeStep:
         group, text = function.group, function.module()

@@ -3,7 +3,7 @@ the dimensions around it, where the result has an element of its own, and ends w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -141,22 +141,22 @@ class LineStates:
         return [f"%sum{number}.{part}" for part in range(len(self.states.parts[number]))]
 
     def _in_memory(self, item: LoopStep, indices: list[str]) -> list[tuple[str, np.dtype]]:
-        """Where each part of it lies for this place of the dimensions around it, with its dtype."""
-        number, strides = self.group.sums.index(item), item.strides[: len(indices)]
+        """Where each part of a sum's state lies for this place of the first dimensions, with its dtype."""
+        number = self.group.sums.index(item)
+        return self._at(number, indices, item.strides[: len(indices)])
+
+    def _at(self, number: int, indices: list[str], strides: Sequence[int]) -> list[tuple[str, np.dtype]]:
+        """Where each part of a state in memory lies, at a place with such counters and strides, with its dtype."""
+        states, name = self.states, f"%sum{number}" if self.states.beside[number] else f"%all{number}"
         return [
-            (address_of(self.v, f"%all{number}.{part}", indices, strides, self.states.step(number, part)), dtype)
-            for part, dtype in enumerate(self.states.parts[number])
+            (address_of(self.v, f"{name}.{part}", indices, strides, states.step(number, part)), dtype)
+            for part, dtype in enumerate(states.parts[number])
         ]
 
     def _sum_places(self, item: LoopStep, indices: list[str]) -> list[str]:
-        number = self.group.sums.index(item)
-        if not self.states.beside[number]:
-            return self._variables(item)
-        states = self.states
-        return [
-            address_of(self.v, f"%sum{number}.{part}", indices, item.strides, states.step(number, part))
-            for part in range(len(states.parts[number]))
-        ]
+        if self.states.beside[self.group.sums.index(item)]:
+            return [place for place, _ in self._in_memory(item, indices)]
+        return self._variables(item)
 
     def _start_sums(self) -> None:
         """Start the sums over the rows: variables, or numbers in the memory of the states."""
@@ -169,7 +169,8 @@ class LineStates:
             self.states.clear(v, number)
             return
         assert item.lanes is not None
-        for part, value in enumerate(item.lanes.start(v, taken_in(self.group, item))):
+        begun = item.lanes.start(v, taken_in(self.group, item))
+        for part, value in enumerate(begun):
             name, at = f"%sum{number}.{part}", self.states.place(number, part, 0)
             if self.states.beside[number]:
                 self.head.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
@@ -179,10 +180,12 @@ class LineStates:
             self.head.append(f"  {name} = alloca {value.type}, align 64")
             if begins_at(item) < 0:
                 v.store(value, name)
-                continue
-            self.head.append(f"  %all{number}.{part} = getelementptr i8, ptr %s, i64 {at}")
+            else:
+                self.head.append(f"  %all{number}.{part} = getelementptr i8, ptr %s, i64 {at}")
+        if begins_at(item) >= 0:
             with loop(v, self.states.sizes[number], 1) as k:
-                v.store(value, address_of(v, f"%all{number}.{part}", [k], [1], self.states.step(number, part)))
+                for value, (place, _) in zip(begun, self._at(number, [k], [1]), strict=True):
+                    v.store(value, place)
 
     def _finish(self, block: str) -> list[str]:
         """What ends the sums, in this block."""
@@ -191,21 +194,19 @@ class LineStates:
         for number, item in enumerate(self.group.sums):
             if item.scatters:
                 continue
-            dtypes = self.states.parts[number]
             if self.states.beside[number]:
                 self._settle(number, item)
             elif begins_at(item) < 0:
-                names = [f"%sum{number}.{part}" for part in range(len(dtypes))]
-                state = merged(v, item, [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)])
+                parts = zip(self._variables(item), self.states.parts[number], strict=True)
+                state = merged(v, item, [v.load(name, dtype) for name, dtype in parts])
                 for part, value in enumerate(state):
                     at = self.states.place(number, part, 0)
                     v.lines.append(f"  %end{number}.{part} = getelementptr i8, ptr %s, i64 {at}")
                     v.store(value, f"%end{number}.{part}")
             else:
                 with loop(v, self.states.sizes[number], 1) as k:
-                    steps = [self.states.step(number, part) for part in range(len(dtypes))]
-                    names = [address_of(v, f"%all{number}.{part}", [k], [1], by) for part, by in enumerate(steps)]
-                    merge_in_memory(v, item, names, dtypes)
+                    names = [place for place, _ in self._at(number, [k], [1])]
+                    merge_in_memory(v, item, names, self.states.parts[number])
         return [*self.tail, *v.lines]
 
     def _settle(self, number: int, item: LoopStep) -> None:

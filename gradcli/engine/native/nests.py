@@ -22,12 +22,14 @@ def nests(group: Group) -> list[list[Phase]]:
     made: dict[int, LoopStep] = {}
     together = False
     for phase in group.phases:
-        same = together and phase.space[:1] == found[-1][0].space[:1]
-        if not (same and _keeps_to_lines(group, phase, made)):
-            found.append([])
+        together = together and phase.space[:1] == found[-1][0].space[:1] and _keeps_to_lines(group, phase, made)
+        if together:
+            found[-1].append(phase)
+        else:
+            found.append([phase])
             made = {}
-        together = _keeps_to_lines(group, phase, made)
-        found[-1].append(phase)
+            # Whether others may join it.
+            together = _keeps_to_lines(group, phase, made)
         made |= {item.out: item for item in phase.items if item.out >= 0}
     return list(_worth_it(found))
 

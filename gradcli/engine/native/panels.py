@@ -106,9 +106,6 @@ class Panels(ColumnsAcross):
         for matrix in kept.values():
             self.head.append(self.states.reserve(matrix.base, self.rows * matrix.step * matrix.dtype.itemsize))
 
-    def _padded(self, width: int) -> int:
-        return -(-width // self.lanes) * self.lanes
-
     def _prepare_product(self, item: LoopStep) -> None:
         a, b = self._factors(item)
         if item.out >= 0:

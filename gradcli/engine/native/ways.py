@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.states import kept_size
+from gradcli.engine.plan.block_sizes import fills_vectors
 from gradcli.engine.plan.passes import Step, Sum
 from gradcli.graph.native_forms import NativeAdded, NativeLookup
 
@@ -29,12 +30,9 @@ _MOST_SCATTERED = 4
 _MOST_CHOICES = 7
 #: Loops over places keep so many elements of a row; where no other way takes as many steps, many more.
 _MOST_KEPT, _MOST_WIDE = 1 << 10, 1 << 20
-#: A function keeps so few bytes of rows of several dimensions, or so few for each place, which is a vector of 16 rows
-#: or several values: what blocks of NumPy would keep is more. The second is for loops over such places.
-_LITTLE, _MUCH, FOR_EACH = 1 << 20, 1 << 22, 64
-#: Lines that fill two thirds of their vectors are gone along where what is read or written has half as many elements as
-#: any value: to bring these to rows across the lanes takes longer than all the rest.
-_LANES = 16
+#: Then they keep so few bytes of some rows, or so few for each place, which is a vector of 16 rows: blocks of NumPy
+#: would keep more.
+_MUCH, FOR_EACH = 1 << 22, 64
 
 
 def _is_short(reader: Lowering, item: LoopStep) -> bool:
@@ -77,19 +75,17 @@ def _is_wide(reader: Lowering, item: LoopStep) -> bool:
 
 
 def _are_full_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
-    """Whether most elements of these are in full vectors along lines, as many as there are of what is read or
-    written."""
-    items = list(itertools.chain(*groups))
+    """Whether most elements of these are in full vectors along lines, and what is read or written has half as many as
+    any value: to bring that to rows across the lanes would take longer than all the rest."""
+    from gradcli.engine.native.even_spaces import evened
+
+    items = list(itertools.chain(*(evened(reader, group) for group in groups)))
     sizes = {item: math.prod(item.space) for item in items if item.space}
-    full = sum(size for item, size in sizes.items() if item.space[-1] * 3 >= _whole_vectors(item.space[-1]) * 2)
+    full = sum(size for item, size in sizes.items() if fills_vectors(item.space[-1]))
     made = {item.out for item in items}
     outside = {slot for item in items for slot, _ in item.operands} - made | {w.slot for w in reader.one.writes}
     widest = max(map(reader.places, outside), default=0)
     return full * 2 > sum(sizes.values()) and widest * 2 >= max(sizes.values())
-
-
-def _whole_vectors(places: int) -> int:
-    return -(-places // _LANES) * _LANES
 
 
 def _widest(reader: Lowering, item: LoopStep) -> int:
@@ -148,7 +144,7 @@ def ways(widest: int) -> Iterator[Way]:
     from gradcli.engine.native.columns_across import ColumnsAcross
 
     yield Way(ColumnsAcross, takes_rows, evened=True)
-    yield Way(ColumnsAcross, takes_lines, _are_full_lines, most=_LITTLE, evened=True)
+    yield Way(ColumnsAcross, takes_lines, _are_full_lines, evened=True)
     yield Way(RowsLooped, _is_looped)
     if widest > _MOST_KEPT:
         yield Way(RowsLooped, _is_wide, most=_MUCH)

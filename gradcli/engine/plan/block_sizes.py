@@ -26,6 +26,8 @@ _LONGER = 4
 _MOST_AT_ONCE = 1 << 28
 # Up to this many elements beside the blocked dimension, blocks are laid out with that dimension innermost.
 _NARROW = 64
+# Elements of a vector in native code.
+_LANES = 16
 # Rows are laid side by side in groups of up to so many.
 MOST_TILES = 64
 
@@ -90,6 +92,11 @@ def times_as_long(blocks: int, seen: int, made: int) -> int:
     value `made`, which had to fit the cache as well."""
     patient = _MOST_AT_ONCE * blocks // max(made, 1)
     return max(1, min(_LONGER, blocks // (2 * _ENOUGH)), min(made // seen, blocks // _ENOUGH, patient))
+
+
+def fills_vectors(line: int) -> bool:
+    """Whether so many neighbouring elements fill two thirds of the vectors that they are gone through in."""
+    return line * 3 >= -(-line // _LANES) * _LANES * 2
 
 
 def _of_batches(schedule: Schedule, node: Node) -> bool:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from gradcli.engine.plan.axes import Dimensions, Place, choose_axes, dimensions
-from gradcli.engine.plan.block_sizes import block_length, block_rows
+from gradcli.engine.plan.block_sizes import block_length, block_rows, fills_vectors
 from gradcli.engine.plan.compared import compared
 from gradcli.engine.plan.node_kinds import WHOLE
 from gradcli.engine.plan.pass_nodes import PassNodes, passes
@@ -30,9 +30,8 @@ _LONGEST = 1 << 20
 _LARGEST = 1 << 18
 # Each block has its own partial results: so many bytes of each are written, and read again.
 _PARTIAL = 16
-# Lines are gone through in vectors of so many elements. If these are not filled, a reduction takes as long for each
-# element that it takes in as for so many bytes.
-_LANES, _SLOW = 16, 16
+# If lines do not fill vectors, a reduction takes as long for each element that it takes in as for so many bytes.
+_SLOW = 16
 # So many others are tried.
 _TRIED = 2
 
@@ -152,5 +151,4 @@ def _takes_short_lines(schedule: Schedule, node: Node) -> bool:
     row = [1 if d == schedule.dims[node][0] else n for d, n in enumerate(node.inputs[0].shape)]
     if all(d in dims or row[d] == 1 for d in range(min(dims), len(row))):
         return False
-    line = math.prod(row[max(dims) + 1 :])
-    return line * 3 < -(-line // _LANES) * _LANES * 2
+    return not fills_vectors(math.prod(row[max(dims) + 1 :]))
