@@ -3,12 +3,13 @@
 Read `choice` (which engine computes), then what is written: `vectors` and `expressions` (what is done lane by lane, in
 LLVM's language), `casts`, `functions` (exp, sin and so on), `builder` (all of it together) and `loops`. Then how a pass
 is taken: `strides`, `loop_steps` (an item over the places of a row), `lowering` (which item a step of a pass is),
-`lane_forms` (what it computes at a place), `lookups` (elements at places that are data), `phases` (items that share a
-loop), `group` (neighbouring items, and what goes in and out), `states` (sums over the rows), `shuffles` (lanes in
-another order), `transpose` (rows to vectors and back), `row_pieces` (the same with short registers), `row_tables` (sums
-at places of a row), `line_states` (reductions along a row), `even_spaces` (items over the same places in the same
-dimensions), `along_rows` (what can go along a row), `nests` (phases that go through lines together), the six ways to
-write a function, `rows_joined`, `rows_across`, `running_lines`, `columns_across`, `rows_looped` and `panels`, with
+`lane_forms` (what it computes at a place), `parted` (elements of several operands beside each other), `lookups`
+(elements at places that are data), `phases` (items that share a loop), `group` (neighbouring items, and what goes in
+and out), `states` (sums over the rows), `shuffles` (lanes in another order), `transpose` (rows to vectors and back),
+`row_pieces` (the same with short registers), `row_tables` (sums at places of a row), `spans` (long stretches beside
+each other), `line_states` (reductions along a row), `even_spaces` (items over the same places in the same dimensions),
+`along_rows` (what can go along a row), `nests` (phases that go through lines together), the six ways to write a
+function, `rows_joined`, `rows_across`, `running_lines`, `columns_across`, `rows_looped` and `panels`, with
 `places_across` (sums over rows within looped ones) and `padded` (what goes around functions of several rows at a time),
 `products` (of matrices), `separate_products` (of those that each item has of its own), `added_columns` and
 `taken_columns` (elements added to columns or taken from there), `ways`, which lists them, `code_length` (how much code

@@ -24,6 +24,7 @@ from gradcli.engine.native.loops import (
 )
 from gradcli.engine.native.nests import nests
 from gradcli.engine.native.phases import Phase
+from gradcli.engine.native.spans import beside, one_of
 from gradcli.engine.native.states import States, place_in_row
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import UINT8, first_load, first_store, spread_from, stored
@@ -202,6 +203,9 @@ class ColumnsAcross(LineStates):
                 value = self._taken(item, item.table, here, indices, valid)
                 self._made(item, value, here, indices, valid)
                 continue
+            if item.spans:
+                self._made(item, self._put_together(item, indices, valid), here, indices, valid)
+                continue
             values = [self._operand(item, *read, here, indices, valid) for read in item.reads]
             if item.along >= 0:
                 across = len(item.space) > self.around
@@ -222,6 +226,15 @@ class ColumnsAcross(LineStates):
             # What lies beyond a line is the next one, which is yet to come.
             kept = item.out not in self.group.outs and item.strides == dense(item.space)
             self._write(item.out, value, indices, item.strides, self.lanes if kept else valid, self._goes_past(item))
+
+    def _put_together(self, item: LoopStep, indices: list[str], valid: int) -> Vector:
+        """The value of an item with spans."""
+        v, reads = self.v, item.reads
+        found = [self.same.get(slot) or self._pointer(slot, indices, by, shift) for slot, by, shift in reads]
+        if item.along == len(item.space) - 1:
+            return beside(v, item, found, indices[-1], valid == v.lanes)
+        dtype = self.group.dtype(item.out)
+        return one_of(v, self.head, item, found, indices[item.along], lambda at: first_load(v, at, dtype, valid))
 
     def _taken(
         self, item: LoopStep, table: LookupTable, here: dict[int, Vector], indices: list[str], valid: int

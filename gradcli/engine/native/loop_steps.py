@@ -25,6 +25,13 @@ class LookupTable(NamedTuple):
     length: int
 
 
+class Span(NamedTuple):
+    """The places of a dimension from one to another."""
+
+    start: int
+    stop: int
+
+
 @dataclass(eq=False)
 class LoopStep:
     """A step over a space: each row of the block has one, of the lengths `space`.
@@ -33,8 +40,9 @@ class LoopStep:
     the space; `out` is the place of the result (-1 for a sum over the rows) and `strides` the same for it. `reduced`
     are the dimensions that the result lacks. `form` computes a value from those of the operands, `lanes` takes it in.
     It is told the places along a dimension, after the operands, where `along` is one (-1: none). `shifts` are the
-    elements that operands begin at, if not at the first. A `running` reduction gives what it has after each place,
-    or from each place on (`from_end`).
+    elements that operands begin at, if not at the first. With `spans` each operand is there for these of the places
+    alone, and elsewhere there are zeros. A `running` reduction gives what it has after each place, or from each place
+    on (`from_end`).
     With a `table` the first operand is one, or the result, and the last operand tells the place in it: the result is a
     sum over the rows, or has `lanes` and is made anew for each row, from zeros or from the first of three operands.
     """
@@ -49,6 +57,7 @@ class LoopStep:
     reduced: tuple[int, ...] = ()
     along: int = -1
     shifts: tuple[int, ...] = ()
+    spans: tuple[Span, ...] = ()
     running: bool = False
     from_end: bool = False
     table: LookupTable | None = None
@@ -113,6 +122,11 @@ class Check(NamedTuple):
     function: Callable[[Any], Any]
     node: Node
     marks: bool
+
+
+def beside_axis(dim: int, axis: int) -> int:
+    """The place of a dimension among those beside the blocked one."""
+    return dim - (dim > axis)
 
 
 def rest_of(one: Pass, slot: int) -> Shape:

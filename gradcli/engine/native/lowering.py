@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.native import lane_forms, lookups
-from gradcli.engine.native.loop_steps import Check, LoopStep, rest_of, squeezed
+from gradcli.engine.native.loop_steps import Check, LoopStep, beside_axis, rest_of, squeezed
+from gradcli.engine.native.parted import parted
 from gradcli.engine.native.strides import Shape, broadcast, dense, kept
 from gradcli.engine.plan.passes import CALL, Pass, Step, Sum
 from gradcli.graph.native_forms import (
@@ -27,8 +28,6 @@ from gradcli.graph.native_forms import (
 from gradcli.graph.node import RESULT, Node, toposort
 from gradcli.ops.blocking import aligned
 
-#: Places that are put together of parts: where there is a loop, each part is looked at for each place.
-_MOST_PARTS = 32
 #: What an elementary function costs, in walks over a block, and how many of these are many.
 COSTLY, _DEEP = 4.0, 6
 
@@ -39,10 +38,12 @@ DTYPES = frozenset(map(np.dtype, ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")
 class Lowering:
     """Reads the steps of one pass. `source` tells of the places that show another one's elements, in the same order.
 
-    `shows_views` says whether what a step is written with may end in a view.
+    `shows_views` says whether what a step is written with may end in a view, `takes_spans` whether there are loops for
+    items with spans.
     """
 
     shows_views = False
+    takes_spans = True
 
     def __init__(self, one: Pass) -> None:
         self.one = one._replace(slots=list(one.slots))
@@ -231,9 +232,9 @@ class Lowering:
         if isinstance(native, NativeView):
             return self._viewed(step, native)
         if isinstance(native, NativeParts):
-            return self.parted(step, native)
+            return parted(self, step, native)
         if isinstance(native, NativeLookup):
-            return self.parted(step, native.parts) or self._checked(lookups.looked_up(self.one, step, native), native)
+            return parted(self, step, native.parts) or self._checked(lookups.looked_up(self.one, step, native), native)
         if isinstance(native, NativeAdded):
             return self._checked(lookups.added(self.one, step, native), native)
         return self._running(step, native) if isinstance(native, NativeRunning) else None
@@ -247,36 +248,16 @@ class Lowering:
         dims = dims[:here] + dims[here + 1 :]
         own, space = dense(self.rest(slot)), self.rest(step.out)
         starts = [*[(dim, start) for dim, start, _ in dims], *fixed]
-        shift = sum(own[_beside(dim, axis)] * start for dim, start in starts)
-        strides = tuple([own[_beside(dim, axis)] * by for dim, _, by in dims])
+        shift = sum(own[beside_axis(dim, axis)] * start for dim, start in starts)
+        strides = tuple([own[beside_axis(dim, axis)] * by for dim, _, by in dims])
         return LoopStep(step, space, ((slot, strides),), step.out, dense(space), lane_forms.first, shifts=(shift,))
-
-    def parted(self, step: Step, native: NativeParts) -> LoopStep | None:
-        found, axis = native.parts(step.node), self.one.slots[step.out][1]
-        if found is None or found[0] == axis or sum(part is not None for part in found[1]) > _MOST_PARTS:
-            return None
-        at, order = _beside(found[0], axis), found[1]
-        space = self.rest(step.out)
-        parts = list(dict.fromkeys(part for part in order if part is not None))
-        operands, shifts = [], []
-        for number, place in parts:
-            slot = step.inputs[number]
-            if self.shared(slot):
-                return None
-            own = self.rest(slot)
-            steps = dense(own) if len(own) == len(space) else (*dense(own)[:at], 0, *dense(own)[at:])
-            operands.append((slot, (*steps[:at], 0, *steps[at + 1 :])))
-            shifts.append(place * steps[at])
-        chosen = [None if part is None else parts.index(part) for part in order]
-        form = lane_forms.chosen(chosen, step.node.dtype)
-        return LoopStep(step, space, tuple(operands), step.out, dense(space), form, along=at, shifts=tuple(shifts))
 
     def _running(self, step: Step, native: NativeRunning) -> LoopStep | None:
         (slot,) = step.inputs
         axis, dim = self.one.slots[slot][1], step.node.params["dim"]
         if dim == axis or not step.node.ndim:
             return None
-        space, reduced = self.rest(slot), (_beside(dim, axis),)
+        space, reduced = self.rest(slot), (beside_axis(dim, axis),)
         item = LoopStep(step, space, ((slot, dense(space)),), step.out, dense(space), lane_forms.first, native.lanes)
         return replace(item, reduced=reduced, running=True, from_end=native.from_end)
 
@@ -288,7 +269,7 @@ class Lowering:
         if dim == axis:
             return None
         rest = self.rest(step.out)
-        at = min(_beside(dim, axis), len(rest))
+        at = min(beside_axis(dim, axis), len(rest))
         space = (*rest[:at], length, *rest[at:]) if native.picks else rest
         lacking = (*space[:at], 1, *space[at + 1 :])
 
@@ -334,7 +315,7 @@ class Lowering:
         if lanes is None or axis < 0:
             return None
         space = self.rest(slot)
-        reduced = tuple([_beside(dim, axis) for dim in source.node.params["dim"]])
+        reduced = tuple([beside_axis(dim, axis) for dim in source.node.params["dim"]])
         strides = kept(space, reduced)
         return LoopStep(step, space, ((slot, dense(space)),), step.out, strides, lane_forms.first, lanes, reduced)
 
@@ -343,7 +324,7 @@ class Lowering:
         if lanes is None or any(map(self.shared, step.inputs)):
             return None
         space, axis = self.rest(slot), self.one.slots[slot][1]
-        reduced = tuple([_beside(dim, axis) for dim in step.node.params["dim"] if dim != axis])
+        reduced = tuple([beside_axis(dim, axis) for dim in step.node.params["dim"] if dim != axis])
         form = lane_forms.product if step.params.get("fused") else lane_forms.first
         operands = tuple([(slot, self._along(slot, step.inputs[0])) for slot in step.inputs])
         return LoopStep(step, space, operands, -1, kept(space, reduced), form, lanes, reduced)
@@ -374,11 +355,6 @@ class Lowering:
         reduced = () if rows == -1 else (len(order) - 1,)
         out = -1 if isinstance(step, Sum) else step.out
         return LoopStep(step, space, tuple(operands), out, kept(space, reduced), lane_forms.product, lanes, reduced)
-
-
-def _beside(dim: int, axis: int) -> int:
-    """The place of a dimension among those beside the blocked one."""
-    return dim - (dim > axis)
 
 
 def _has_border(rest: Shape, lead: int) -> bool:

@@ -51,6 +51,7 @@ def _keeps_to_lines(group: Group, phase: Phase, made: dict[int, LoopStep]) -> bo
             return False
         for slot, strides, shift in item.reads:
             own = made[slot].strides[0] if slot in made else math.prod(item.space[1:]) if slot in group.lost else None
-            if own is not None and (shift or not own or strides[0] != own):
+            elsewhere = item.along == 0 if item.spans else shift
+            if own is not None and (elsewhere or not own or strides[0] != own):
                 return False
     return True

@@ -35,6 +35,6 @@ def read_later(
             if item.out == maker:
                 begun = True
                 ways = [(strides, shift) for k, strides, shift in item.reads if k in shown]
-                if item.whole in shown or any(way != (dense(item.space), 0) for way in ways):
+                if item.whole in shown or any(way != (dense(item.space), 0) or item.spans for way in ways):
                     return True
     return False

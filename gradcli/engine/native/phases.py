@@ -65,6 +65,7 @@ def _earliest(items: Sequence[LoopStep], over: Mapping[int, int]) -> dict[LoopSt
             # What is read at other places than the loop is at may be overwritten by then, as what a product reads may:
             # for several rows together it comes after what the loop does with each of them.
             here = strides == dense(item.space) and not shift and slot != item.whole and not item.is_product
+            here = here and not item.spans
             read[slot] = max(place + (not here), read.get(slot, 0))
         if item.out >= 0:
             made[item.out] = item
@@ -84,7 +85,7 @@ def _first_phase(item: LoopStep, where: dict[LoopStep, int], made: dict[int, Loo
 
 def in_step(maker: LoopStep, item: LoopStep, strides: Shape) -> bool:
     """Whether an item can use a value at the very place of the loop where it is made."""
-    return maker.lanes is None and maker.space == item.space and strides == dense(item.space)
+    return maker.lanes is None and maker.space == item.space and strides == dense(item.space) and not item.spans
 
 
 def _latest(

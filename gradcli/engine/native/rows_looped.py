@@ -14,6 +14,7 @@ from gradcli.engine.native.loops import address, address_around, address_of, lea
 from gradcli.engine.native.padded import Padded, rows_there
 from gradcli.engine.native.phases import Phase, in_step
 from gradcli.engine.native.places_across import PlacesAcross, reads_of, rows_counted, with_sums_beside
+from gradcli.engine.native.spans import one_of
 from gradcli.engine.native.states import (
     States,
     begin,
@@ -236,6 +237,10 @@ class RowsLooped:
             if item.table is not None:
                 self._at_place(item, item.table, here, indices)
                 continue
+            if item.spans:
+                value = here[item.out] = self._put_together(item, indices)
+                self._keep(item, value, indices)
+                continue
             values = [self._operand(item, *read, here, indices) for read in item.reads]
             if item.along >= 0:
                 values.append(place_in_row(self.v, item, item.along, indices))
@@ -248,6 +253,13 @@ class RowsLooped:
                 continue
             here[item.out] = value
             self._keep(item, value, indices)
+
+    def _put_together(self, item: LoopStep, indices: Sequence[str]) -> Vector:
+        """The value of an item with spans."""
+        v, reads = self.v, item.reads
+        found = [self.same.get(slot) or self._pointer(slot, indices, by, self.lanes, to) for slot, by, to in reads]
+        dtype = self.group.dtype(item.out)
+        return one_of(v, self.head, item, found, indices[item.along], lambda at: v.load(at, dtype))
 
     def _at_place(self, item: LoopStep, table: LookupTable, here: dict[int, Vector], indices: Sequence[str]) -> None:
         """Take an element from a place that is data, or add one up there."""

@@ -10,6 +10,7 @@ from typing import Any
 from gradcli.engine.native import lane_forms
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import COSTLY, DTYPES, Lowering
+from gradcli.engine.native.parted import parted
 from gradcli.engine.native.strides import broadcast, dense, kept
 from gradcli.engine.plan.passes import CALL, Pass, Step, Sum
 from gradcli.engine.plan.program import Program, WholeStep
@@ -28,6 +29,7 @@ class WholeLowering(Lowering):
     """Reads the operations of a program that computes one after the other: their places are the program's numbers."""
 
     shows_views = True
+    takes_spans = False
 
     def __init__(self, program: Program) -> None:
         slots = [(node, _NO_DIMENSION) for node in program.values]
@@ -73,7 +75,7 @@ class WholeLowering(Lowering):
 
     def of_kind(self, step: Step, native: Any) -> LoopStep | None:
         if isinstance(native, NativeLookup):
-            return self.parted(step, native.parts)
+            return parted(self, step, native.parts)
         if isinstance(native, NativeAdded) or (isinstance(native, NativeRunning) and native.from_end):
             return None
         return super().of_kind(step, native)
