@@ -35,6 +35,19 @@ def _softplus(x: Any) -> Any:
     return max(x, 0) + mp.log1p(mp.exp(-abs(x)))
 
 
+def _gamma(function: Callable[[Any], Any]) -> Callable[[float], float]:
+    """lgamma or digamma of any float: there are poles at 0 and at the negative whole numbers."""
+
+    def at(x: float) -> float:
+        if x == 0:
+            return math.inf if function is mp.loggamma else math.copysign(math.inf, -x)
+        if x < 0 and (math.isinf(x) or x == int(x)):
+            return math.inf if function is mp.loggamma else math.nan
+        return float(mp.re(function(mp.mpf(x))))
+
+    return at
+
+
 def _within_one(x: Array) -> Array:
     return np.where(np.abs(x) > 1, 1 / x, x)
 
@@ -68,6 +81,9 @@ REFERENCES = {
     "atanh": Reference(mp.atanh, np.arctanh, -1, 1, 2, domain=_within_one),
     "erf": Reference(mp.erf, _vectorized(math.erf), -6.1, 6.1),
     "erfc": Reference(_erfc, _vectorized(math.erfc), -6, 27.5),
+    # Near their zeros below 0 the error is that of the terms.
+    "lgamma": Reference(mp.loggamma, _vectorized(_gamma(mp.loggamma)), 0, 12, 6, domain=np.abs),
+    "digamma": Reference(mp.digamma, _vectorized(_gamma(mp.digamma)), 0, 12, 4, domain=np.abs),
     "pow": Reference(mp.power, np.power, -1100, 1100, 2, operands=2),
     "hypot": Reference(mp.hypot, np.hypot, -8, 8, operands=2),
     "cbrt": Reference(lambda x: mp.sign(x) * mp.cbrt(abs(x)), np.cbrt, -8, 8),

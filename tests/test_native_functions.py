@@ -12,6 +12,7 @@ import pytest
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.functions import coefficients
 from gradcli.engine.native.processor import host
+from gradcli.ops.kernels.gamma import digamma_into, lgamma_into
 from tests.native_reference import REFERENCES, exact_values, points, ulps
 from tests.native_support import ArrayFunction, other_processors, same_bits
 
@@ -74,6 +75,20 @@ def test_bits_are_the_same_everywhere(name: str, dtype: Any) -> None:
     # Another lane, other neighbours.
     moved = function(name, dtype)(*(np.roll(x, 3)[::-1] for x in operands))
     assert same_bits(np.roll(moved[::-1], -3), wanted)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("name", "kernel"), [("lgamma", lgamma_into), ("digamma", digamma_into)])
+def test_gamma_functions_below_zero_are_those_of_numpy(name: str, kernel: Any, dtype: Any) -> None:
+    """Next to the poles and away from them; near their zeros the absolute error counts."""
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.uniform(-40, 0, 4000), -rng.integers(0, 30, 500) + rng.normal(0, 1e-3, 500)]).astype(dtype)
+    x = x[x != np.rint(x)]
+    expected = np.empty_like(x)
+    kernel(expected, x)
+    terms = 10 + 1 / np.abs(x - np.rint(x)).astype(np.float64)
+    wrong = np.abs(function(name, dtype)(x).astype(np.float64) - expected)
+    assert (wrong / terms).max() < 8 * np.finfo(dtype).eps
 
 
 def test_known_results_are_exact() -> None:

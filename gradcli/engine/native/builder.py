@@ -9,6 +9,7 @@ from gradcli.engine.native.expressions import Expressions
 from gradcli.engine.native.functions import (
     error_function,
     exponential,
+    gamma_function,
     hyperbolic,
     inverse_trigonometric,
     logarithmic,
@@ -57,6 +58,8 @@ class VectorBuilder(Expressions):
     atanh = _callable(hyperbolic.atanh)
     erf = _callable(error_function.erf)
     erfc = _callable(error_function.erfc)
+    lgamma = _callable(gamma_function.lgamma)
+    digamma = _callable(gamma_function.digamma)
     pow = _callable(powers.pow)
     hypot = _callable(powers.hypot)
     cbrt = _callable(powers.cbrt)

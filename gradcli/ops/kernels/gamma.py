@@ -16,35 +16,35 @@ import numpy as np
 
 from gradcli.ops.kernels.inplace import in_double, numbers
 
-# lgamma(2 + u)/u for abs(u) <= 0.5, by falling powers.
-_LGAMMA = numbers("""
+#: lgamma(2 + u)/u for abs(u) <= 0.5, by falling powers.
+LGAMMA = numbers("""
     -3.086001406472997e-08 6.472569840064724e-08 -9.55815719602702e-08 2.0193835401136915e-07 -4.5081694013872984e-07
     9.584207048594987e-07 -2.0389077455473625e-06 4.374223481082048e-06 -9.43952620920429e-06 2.0507291996563825e-05
     -4.492623381973997e-05 9.94575066878814e-05 -0.0002231547585882527 0.0005096695250241955 -0.0011927539116998497
     0.0028905103307344045 -0.007385551028674025 0.02058080842778463 -0.06735230105319809 0.3224670334241132
     0.42278433509846713
 """)
-# x times what Stirling's formula lacks, for x >= 8, by falling powers of 1/x**2.
-_STIRLING = numbers("""
+#: x times what Stirling's formula lacks, for x >= 8, by falling powers of 1/x**2.
+STIRLING = numbers("""
     0.11001554697563673 -0.027742741357277903 0.006383322059276921 -0.001917287055870562 0.000841749570829054
     -0.0005952380914267929 0.0007936507936450394 -0.0027777777777777744 0.08333333333333333
 """)
-_STIRLING_FROM = 8.0
-# digamma(1.5 + u) over the distance from its zero, for abs(u) <= 0.5, and the zero in two parts.
-_DIGAMMA = numbers("""
+STIRLING_FROM = 8.0
+#: digamma(1.5 + u) over the distance from its zero, for abs(u) <= 0.5, and the zero in two parts.
+DIGAMMA = numbers("""
     0.00011881232908510335 -0.0001782188548855923 9.653646261410062e-05 -0.00014480643368061614 0.00032395945401345196
     -0.00048595039220036254 0.0006909255761282986 -0.0010364584817312839 0.0015633696313653504 -0.0023454947397380833
     0.003518106563802472 -0.005279937255532708 0.007927021796868154 -0.011908220105959716 0.017907248317313294
     -0.026975796659787055 0.040760833940846085 -0.06192213327548831 0.09498872445289039 -0.14840492305388092
     0.24054248424078697 -0.4236274212814606 0.9510558760318328
 """)
-_ZERO, _ZERO_REST = 1.4616321449683622, 9.549995429965697e-17
-# x**2 times (log(x) - 1/(2*x) - digamma(x)), for x >= 10, by falling powers of 1/x**2.
-_ASYMPTOTIC = numbers("""
+DIGAMMA_ZERO = 1.4616321449683622, 9.549995429965697e-17
+#: x**2 times (log(x) - 1/(2*x) - digamma(x)), for x >= 10, by falling powers of 1/x**2.
+ASYMPTOTIC = numbers("""
     2.1278197483476555 -0.42734636313797986 0.08317912371290355 -0.021091909125959957 0.007575754551180884
     -0.004166666660841315 0.003968253968248328 -0.008333333333333331 0.08333333333333333
 """)
-_ASYMPTOTIC_FROM = 10.0
+ASYMPTOTIC_FROM = 10.0
 # B(2k)/(2k)!, of Euler and Maclaurin's formula for the sum of powers beyond the first terms.
 _BERNOULLI = (
     1 / 12,
@@ -83,7 +83,7 @@ def _fraction_of_turn(x: Any) -> Any:
 
 def _lgamma_large(x: Any) -> Any:
     inverse = 1 / x
-    rest = np.polyval(_STIRLING, inverse * inverse) * inverse + 0.5 * math.log(2 * math.pi)
+    rest = np.polyval(STIRLING, inverse * inverse) * inverse + 0.5 * math.log(2 * math.pi)
     return np.where(np.isinf(x), np.inf, (x - 0.5) * np.log(x) - x + rest)
 
 
@@ -91,16 +91,16 @@ def _lgamma_middle(x: Any) -> Any:
     """From 1.5 to 8: the logarithm of the factors that lead down to 2."""
     steps = np.rint(x) - 2
     product = np.ones_like(x)
-    for k in range(1, int(_STIRLING_FROM) - 1):
+    for k in range(1, int(STIRLING_FROM) - 1):
         product *= np.where(k <= steps, x - k, 1)
     step = (x - steps) - 2
-    return np.polyval(_LGAMMA, step) * step + np.log(product)
+    return np.polyval(LGAMMA, step) * step + np.log(product)
 
 
 def _lgamma_small(x: Any) -> Any:
     """From 0.5 to 1.5; exact near the zero at 1."""
     step = x - 1
-    return np.polyval(_LGAMMA, step) * step - np.log(x)
+    return np.polyval(LGAMMA, step) * step - np.log(x)
 
 
 def _lgamma_negative(x: Any) -> Any:
@@ -111,7 +111,7 @@ def _lgamma_negative(x: Any) -> Any:
 def _lgamma(x: Any) -> Any:
     return _by_case(
         x,
-        (x >= _STIRLING_FROM, _lgamma_large),
+        (x >= STIRLING_FROM, _lgamma_large),
         (x >= 1.5, _lgamma_middle),
         (x >= 0.5, _lgamma_small),
         (x > -0.5, lambda x: _lgamma_small(x + 1) - np.log(np.absolute(x))),
@@ -126,17 +126,18 @@ def _lgamma(x: Any) -> Any:
 def _digamma_large(x: Any) -> Any:
     inverse = 1 / x
     square = inverse * inverse
-    return np.log(x) - 0.5 * inverse - np.polyval(_ASYMPTOTIC, square) * square
+    return np.log(x) - 0.5 * inverse - np.polyval(ASYMPTOTIC, square) * square
 
 
 def _digamma_middle(x: Any) -> Any:
     """From 1 to 10: the reciprocals that lead down to below 2."""
     steps = np.floor(x) - 1
     total = np.zeros_like(x)
-    for k in range(int(_ASYMPTOTIC_FROM) - 1, 0, -1):
+    for k in range(int(ASYMPTOTIC_FROM) - 1, 0, -1):
         total += np.where(k <= steps, 1 / (x - k), 0)
     x = x - steps
-    return np.polyval(_DIGAMMA, x - 1.5) * ((x - _ZERO) - _ZERO_REST) + total
+    zero, rest = DIGAMMA_ZERO
+    return np.polyval(DIGAMMA, x - 1.5) * ((x - zero) - rest) + total
 
 
 def _digamma_negative(x: Any) -> Any:
@@ -148,7 +149,7 @@ def _digamma_negative(x: Any) -> Any:
 def _digamma(x: Any) -> Any:
     return _by_case(
         x,
-        (x >= _ASYMPTOTIC_FROM, _digamma_large),
+        (x >= ASYMPTOTIC_FROM, _digamma_large),
         (x >= 1, _digamma_middle),
         (x >= 0, lambda x: _digamma_middle(x + 1) - 1 / x),
         (x > -0.5, lambda x: _digamma_middle(x + 2) - 1 / (x + 1) - 1 / x),
