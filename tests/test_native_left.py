@@ -351,6 +351,28 @@ def test_classes_out_of_range(expression: str) -> None:
     agree(got, expected, 1e-6)
 
 
+@pytest.mark.parametrize("sizes", [BLOCKS, Sizes(small=1, little=0)])
+@pytest.mark.parametrize("expression", ["binary_cross_entropy(x, y)", "binary_cross_entropy(2*x - x, y)"])
+@pytest.mark.parametrize(("place", "wrong"), [(0, -0.25), (5000, 1.5), (9000, np.nan)])
+def test_what_is_no_probability(expression: str, place: int, wrong: float, sizes: Sizes) -> None:
+    """Complained of in the same words as by NumPy's engine, whether an input or computed."""
+    inputs = {name: drawn((9001,), "float32", k) % 1 for k, name in enumerate("xy")}
+    got, expected, rest = both(with_gradients(expression, inputs), sizes)
+    assert rest == []
+    agree(got, expected, 1e-5)
+    inputs["x"][:2] = 0, 1
+    agree(*both([build(expression, inputs)[0]], sizes)[:2], 1e-5)
+    inputs["x"][place] = wrong
+    words = []
+    for engine in ("numpy", "native"):
+        ENGINE.set(engine)
+        program = plan(with_gradients(expression, inputs), sizes=sizes)
+        with pytest.raises(GradcliError, match="the input is not between 0 and 1") as error:
+            run(program, [known_value(leaf) for leaf in program.leaves])
+        words.append((str(error.value), error.value.span))
+    assert words[0] == words[1] and words[0][1] is not None
+
+
 @pytest.mark.parametrize("expression", ["sum(L[l])", "sum(F[i]**2)", "sum(B[:, i])", "sum(exp(L)[l])", "F[i]"])
 def test_places_out_of_range(expression: str) -> None:
     """Complained of in the same words as by NumPy's engine, before anything is made of what is not there."""

@@ -52,6 +52,14 @@ class NativeSteps:
         self.rule = rule
 
 
+class NativeChecked(NamedTuple):
+    """The native form of an elementwise operation that refuses some operands: `form(v, *vectors)` and the `check` of
+    `NativePlaces`."""
+
+    form: Callable[..., Any]
+    check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None]
+
+
 class NativePlaces(NamedTuple):
     """The native form of an operation that looks at the places along a dimension.
 

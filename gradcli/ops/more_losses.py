@@ -13,6 +13,7 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_function, as_int, as_node, as_number, normalize_axis
 from gradcli.graph.infer import broadcast_shapes, cast
+from gradcli.graph.native_forms import NativeChecked
 from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.ops.batching import sums
 from gradcli.ops.create import zeros_like
@@ -43,10 +44,14 @@ _minus = elementwise(
 # Probabilities --------------------------------------------------------------------------------------------------------
 
 
-def _cross_entropies(out: Any, x: Any, y: Any) -> None:
+def _refuse_others(x: Any) -> None:
     if not ((x >= 0) & (x <= 1)).all():
         hint = "binary_cross_entropy_with_logits() takes any numbers"
         raise GradcliError("binary_cross_entropy() takes probabilities, the input is not between 0 and 1", hint=hint)
+
+
+def _cross_entropies(out: Any, x: Any, y: Any) -> None:
+    _refuse_others(x)
     np.subtract(1, y, out=out)
     out *= np.maximum(np.log1p(-x), -100)
     out += y * np.maximum(np.log(x), -100)
@@ -65,6 +70,7 @@ cross_entropies = elementwise(
     "_cross_entropies", into=_cross_entropies, dtype="float", args="input, target",
     doc="Cross-entropy of two probabilities each, logarithms below -100 taken for that.", domain=(0.1, 0.9),
     grad_fn="BinaryCrossEntropyBackward0", formula=_cross_entropies_formula,
+    native=NativeChecked(native.cross_entropies, lambda node: (0, _refuse_others)),
     vjp=lambda g, out, x, y: (
         g * ((x - y) / clamp_min((1 - x) * x, 1e-12)), g * (call("log1p", -x) - log(x))
     ),

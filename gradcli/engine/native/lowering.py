@@ -17,6 +17,7 @@ from gradcli.engine.native.strides import Shape, broadcast, dense, kept
 from gradcli.engine.plan.passes import CALL, Pass, Step, Sum
 from gradcli.graph.native_forms import (
     NativeAdded,
+    NativeChecked,
     NativeLookup,
     NativeParts,
     NativePlaces,
@@ -190,7 +191,7 @@ class Lowering:
         if node.op.family == "reduction" or any(slot in self.apart for slot in step.inputs):
             return self._reduction(step)
         if node.op.native is not None and (node.op.blocking.follow is aligned or not node.inputs):
-            return self._map(step, step.params)
+            return self._map(step, node.op.native, step.params)
         return None
 
     def is_view(self, step: Step | Sum) -> bool:
@@ -218,17 +219,17 @@ class Lowering:
         places = [one[0] for one in found if one is not None]
         return len(places) == len(found) and None not in places and places == sorted(places, key=lambda k: k or 0)
 
-    def _map(self, step: Step, params: dict[str, Any]) -> LoopStep | None:
+    def _map(self, step: Step, native: Any, params: dict[str, Any]) -> LoopStep:
         space = self.rest(step.out)
         operands = tuple([(slot, self._along(slot, step.out)) for slot in step.inputs])
-        return LoopStep(
-            step, space, operands, step.out, dense(space), lane_forms.of_row(step.node.op.native, step.node, params)
-        )
+        return LoopStep(step, space, operands, step.out, dense(space), lane_forms.of_row(native, step.node, params))
 
     def of_kind(self, step: Step, native: Any) -> LoopStep | None:
         """The item of a row that has one of the classes for its native form."""
         if isinstance(native, NativePlaces):
             return self._placed(step, native)
+        if isinstance(native, NativeChecked):
+            return self._checked(self._map(step, native.form, step.params), native)
         if isinstance(native, NativeView):
             return self._viewed(step, native)
         if isinstance(native, NativeParts):

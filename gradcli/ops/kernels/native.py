@@ -290,3 +290,8 @@ def binary_cross_entropy(v: Any, x: Vector, y: Vector, weight: Vector | None, po
     positive_part = (v.at_least(-x, 0) + tail) * (y if positive is None else y * positive)
     losses = (v.at_least(x, 0) + tail) * (1 - y) + positive_part
     return losses if weight is None else losses * weight
+
+
+def cross_entropies(v: Any, x: Vector, y: Vector) -> Vector:
+    """Of probabilities; the kernel refuses other numbers."""
+    return -((1 - y) * v.at_least(v.log1p(-x), -100) + y * v.at_least(v.log(x), -100))
