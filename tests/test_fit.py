@@ -231,6 +231,16 @@ def test_numbers_whose_squares_are_none(size: float) -> None:
     assert math.isclose(found.parameters["a"].item() * size, 17 / 14)
 
 
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1e308])
+def test_the_share_that_is_explained_where_sums_are_no_numbers(size: float) -> None:
+    """The sum and the differences of numbers next to the largest one are infinite."""
+    found = gc.fit("y = a + 0*x", {"y": np.array([1, 1, -1]) * size, "x": [1, 2, 3]}, {"a": 0})
+    assert abs(found.statistics.r_squared) < 1e-9
+    found = gc.fit("y = a*x", {"y": np.array([1, 1.7, -1]) * size, "x": [1, 1.6, -1]}, {"a": size})
+    usual = gc.fit("y = a*x", {"y": [1, 1.7, -1], "x": [1, 1.6, -1]}, {"a": 1})
+    assert math.isclose(found.statistics.r_squared, usual.statistics.r_squared, rel_tol=1e-9)
+
+
 def test_integers_and_the_default_dtype_stay_what_they_are() -> None:
     counts = {"k": np.arange(5), "y": np.exp(np.arange(5) / 3)}
     found = gc.fit("y = exp(k/d)", counts, {"d": 2})

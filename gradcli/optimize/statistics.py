@@ -111,8 +111,11 @@ def statistics(solution: Solution, exponent: int, data: np.ndarray, weights: np.
     freedom = n - p or math.nan
     with np.errstate(all="ignore"):
         left = float(residuals @ residuals)
-        mean = np.average(data, weights=(weights / weights.max()) ** 2)
-        spread = np.ldexp((data - mean) * weights, -exponent)
+        # The data in units of their own: sums of numbers next to the largest one are infinite.
+        unit = int(np.frexp(np.abs(data).max())[1]) + 1
+        units = np.ldexp(data, -unit)
+        mean = np.average(units, weights=(weights / weights.max()) ** 2)
+        spread = np.ldexp((units - mean) * weights, unit - exponent)
         chi_square = float(np.ldexp(left, 2 * exponent))
         plain = float(np.ldexp(_length(residuals / weights), exponent))
         r_squared = 1 - left / float(spread @ spread) if spread.any() else math.nan
