@@ -237,7 +237,7 @@ STRANGE = {
     "x\x1b[31mred": "unexpected character U+001B\n  x?[31mred\n   ^",
     "x +\x07 2": "unexpected character U+0007\n  x +? 2\n     ^",
     "x\u202e + 2": "unexpected character U+202E\n  x? + 2\n   ^",
-    "x\udcff": "unexpected character U+DCFF\n  x?\n   ^",
+    "x\udcff": "the byte 0xFF is not UTF-8\n  x?\n   ^\nhint: write the expression in UTF-8",
     "\t\tx $": "unexpected character '$'\n    x $\n      ^",
     "y = 3 *\nz = 2; y": "the line is incomplete\n  y = 3 *\n         ^\n"
     "hint: put parentheses around an expression that continues on the next line",
@@ -277,7 +277,8 @@ def test_nothing_reaches_the_terminal_raw(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_bytes_that_are_no_text() -> None:
-    assert failed(process("eval", b"x + \xff", "x=1")) == "unexpected character U+DCFF\n  x + ?\n      ^"
+    told = "the byte 0xFF is not UTF-8\n  x + ?\n      ^\nhint: write the expression in UTF-8"
+    assert failed(process("eval", b"x + \xff", "x=1")) == told
     assert failed(process("eval", "x", b"x=@\xff.npy"), 1) == "cannot read ?.npy: No such file or directory"
     assert failed(process("eval", "x", b"x=@\xff.npy", LC_ALL="C", PYTHONIOENCODING="ascii"), 1)
     Path("bad.txt").write_bytes(b"x + 1 # \xe9\n")

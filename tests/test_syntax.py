@@ -587,7 +587,7 @@ def test_unparse(source: str, text: str) -> None:
         ("f(“a”)", "unexpected character '“'", "“", "quotes"),
         ("x\x00", "unexpected character U+0000", "\0", None),
         ("x\u00a0+ 1", "unexpected character U+00A0", "\u00a0", "plain space"),
-        ("x + \udc80", "unexpected character U+DC80", "\udc80", None),
+        ("x + \udc80", "the byte 0x80 is not UTF-8", "\udc80", "write the expression in UTF-8"),
         ("፩x", "unexpected character '፩'", "፩", None),
         ("x[٣]", "unexpected character '٣'", "٣", None),
         ("f('abc", "the string is never closed", "'", None),

@@ -90,7 +90,7 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
             raise GradcliError(f"{name} is a constant of the language and cannot be an input", hint=hint)
         if name in values:
             raise GradcliError(f"the {what} {name!r} is given twice")
-        if not value.strip():
+        if not value.strip() or value == "@":
             raise GradcliError(f"the {what} {name!r} has no value", hint=f"for example, {name}=3 or {name}=@{name}.npy")
         values[name] = value
     return list(values.items())

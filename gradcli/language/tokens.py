@@ -138,6 +138,10 @@ def _stray(source: str, position: int) -> GradcliError:
         transposed = character == "'" and re.search(r"[\w\])]$", source[:position])
         hint = "A.T is the transpose" if transposed else None
         return GradcliError("the string is never closed", source=source, span=(position, position + 1), hint=hint)
+    if "\udc80" <= character <= "\udcff":
+        # How Python hands on a byte of the command line that is no character.
+        told = f"the byte 0x{ord(character) & 0xFF:02X} is not UTF-8"
+        return GradcliError(told, source=source, span=(position, position + 1), hint="write the expression in UTF-8")
     combined = _combined(source, position)
     shown = repr(character) if character.isprintable() and combined is None else f"U+{ord(character):04X}"
     hint = combined or _STRAY_HINTS.get(character)
