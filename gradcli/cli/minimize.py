@@ -129,8 +129,8 @@ def _parameters(asked: Asked, inputs: dict[str, Any]) -> list[str]:
     found = [name for name, array in inputs.items() if array.dtype.kind == "f"]
     if len(found) > 1:
         literal = next((v.name for v in asked.values if v.path is None and v.name in found), found[0])
-        hint = f"the other inputs are constant, as in --wrt {literal}"
-        raise GradcliError(f"{', '.join(found)} could be the parameters: --wrt names them", hint=hint)
+        hint = f"name them with --wrt, as in --wrt {literal}; the other inputs stay constant"
+        raise GradcliError(f"several inputs could be the parameters: {', '.join(found)}", hint=hint)
     if not found:
         raise GradcliError("no input is a floating-point number: there is nothing to change", hint="for example, a=1.0")
     return found
