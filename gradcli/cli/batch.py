@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 HELP = """Evaluate EXPR and its gradients for many files.
 
-A VALUE that is a pattern ('data/*.npy'), a folder (data/) or a list of files (@@list.txt, one path per line) gives one
-file for each item. The files of several inputs are matched by their names without the extension. A plain file or a
-literal is shared by all items.
+A PATTERN such as 'data/*.npy', a folder (data/) or a list of files (@@list.txt, one path per line) gives one file for
+each item. The files of several inputs are matched by their names without the extension. A single file or a literal is
+shared by all items.
 
 Writes OUT/ITEM.NAME.grad.npy and OUT/ITEM.value.npy, as chosen with --save, and OUT/results.jsonl with a line for each
 item.
@@ -58,7 +58,7 @@ Examples:
 @options.choice(
     "--on-error", ["stop", "skip"], "When an item fails, stop, or record the error and continue.", "stop", shown=True
 )
-@options.fail_on_nan
+@options.fail_on_nan("Count an item as failed if one of its results holds NaN or infinity.")
 @options.flag("--dry-run", "List the items that would be computed, and write nothing.")
 @options.gradients
 @options.source

@@ -59,7 +59,7 @@ Examples:
 @options.only("Print a single tensor: value, x.grad, x.jacobian, x.hessian, x,y.hessian, jvp or x.hvp.")
 @options.json()
 @options.choice("--format", FORMATS, "Output format; csv and npy need --only [default: text].", into="form")
-@options.fail_on_nan
+@options.fail_on_nan()
 @options.dtype()
 @options.seed()
 @options.threads()

@@ -223,7 +223,9 @@ def json(text: str = "Print one JSON object on one line.") -> Callable[[_F], _F]
     return flag("--json", text, "as_json")
 
 
-fail_on_nan = flag("--fail-on-nan", "Fail and write nothing if a result holds NaN or infinity.")
+def fail_on_nan(text: str = "Fail and write nothing if a result holds NaN or infinity.") -> Callable[[_F], _F]:
+    """Whether NaN and infinity are errors."""
+    return flag("--fail-on-nan", text)
 
 
 def show(text: str) -> Callable[[_F], _F]:

@@ -65,7 +65,7 @@ Examples:
 @options.show("Write only these parts of each answer: value or grads.")
 @options.only("Write a single tensor for each record: value or x.grad.")
 @options.per_row
-@options.fail_on_nan
+@options.fail_on_nan("Answer a record with an error if a result holds NaN or infinity.")
 @options.flag("--strict", "Stop at the first invalid record.")
 @options.source
 @options.dtype("JSON and literals")
