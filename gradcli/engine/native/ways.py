@@ -75,17 +75,25 @@ def _is_wide(reader: Lowering, item: LoopStep) -> bool:
 
 
 def _are_full_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
-    """Whether most elements of these are in full vectors along lines, and what is read or written has half as many as
-    any value: to bring that to rows across the lanes would take longer than all the rest."""
+    """Whether most elements of these are in full vectors along lines."""
     from gradcli.engine.native.even_spaces import evened
 
-    items = list(itertools.chain(*(evened(reader, group) for group in groups)))
-    sizes = {item: math.prod(item.space) for item in items if item.space}
+    sizes = {item: math.prod(item.space) for group in groups for item in evened(reader, group) if item.space}
     full = sum(size for item, size in sizes.items() if fills_vectors(item.space[-1]))
+    return full * 2 > sum(sizes.values())
+
+
+def _are_read_in_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
+    """The same where what is read or written has half as many elements as any value: to bring that to rows across the
+    lanes would take longer than all the rest."""
+    items = list(itertools.chain(*groups))
     made = {item.out for item in items}
     outside = {slot for item in items for slot, _ in item.operands} - made | {w.slot for w in reader.one.writes}
-    widest = max(map(reader.places, outside), default=0)
-    return full * 2 > sum(sizes.values()) and widest * 2 >= max(sizes.values())
+    widest, most = (
+        max(map(reader.places, outside), default=0),
+        max((math.prod(item.space) for item in items), default=0),
+    )
+    return widest * 2 >= most and _are_full_lines(reader, groups, lines)
 
 
 def _widest(reader: Lowering, item: LoopStep) -> int:
@@ -144,10 +152,11 @@ def ways(widest: int) -> Iterator[Way]:
     from gradcli.engine.native.columns_across import ColumnsAcross
 
     yield Way(ColumnsAcross, takes_rows, evened=True)
-    yield Way(ColumnsAcross, takes_lines, _are_full_lines, evened=True)
+    yield Way(ColumnsAcross, takes_lines, _are_read_in_lines, evened=True)
     yield Way(RowsLooped, _is_looped)
     if widest > _MOST_KEPT:
         yield Way(RowsLooped, _is_wide, most=_MUCH)
+        yield Way(ColumnsAcross, takes_lines, _are_full_lines, evened=True)
 
 
 def alone(reader: Lowering, step: Step | Sum) -> tuple[Way, LoopStep, list[Check]] | None:
