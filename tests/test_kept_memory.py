@@ -68,6 +68,21 @@ def test_little_is_kept_and_the_last_first() -> None:
     assert not kept
 
 
+def test_few_single_pages_are_kept_beside_what_is_larger() -> None:
+    forget()
+    size = 1 << 20
+    held = [lent(size) for _ in range(20)]
+    large = lent(SIZE)
+    assert large is not None
+    kept, first = large.kept, [one.pages for one in held if one is not None][-16:]
+    del large
+    while held:
+        del held[0]
+    assert kept[1:] == first and len(kept[0]) == SIZE, "the last sixteen, and nothing else is driven out"
+    again = lent(size)
+    assert again is not None and again.pages is first[-1]
+
+
 def test_an_array_may_outlive_all_names() -> None:
     code = "import numpy, gradcli.machine.kept_memory as k; numpy.last = numpy.asarray(k.lent(1 << 22))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)

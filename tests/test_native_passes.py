@@ -17,7 +17,7 @@ import pytest
 
 import gradcli as gc
 from gradcli.cli.main import cli
-from gradcli.engine.execute import run as engine_run
+from gradcli.engine.execute import new_arrays
 from gradcli.engine.execute.run import run
 from gradcli.engine.native import call, choice, fuse, lowering, processor
 from gradcli.engine.native.choice import chosen
@@ -231,7 +231,7 @@ def test_results_past_the_cache(
         with monkeypatch.context() as patch:
             patch.setattr(fuse, "_LARGE", 1 << 10)
             if not lines:
-                patch.setattr(engine_run, "aligned", lambda size: np.empty(size + 72, np.uint8)[8 : 8 + size])
+                patch.setattr(new_arrays, "aligned", lambda size: np.empty(size + 72, np.uint8)[8 : 8 + size])
             steps = native_steps(planned(f"sum({expression})", inputs)[1])
             assert any("nontemporal" in step.text for step in steps) == (
                 "c" not in shapes and 100 not in shapes.get("X", ())

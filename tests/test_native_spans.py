@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gradcli.engine.native.columns_across import ColumnsAcross
-from gradcli.engine.native.parted import spans_of
 from gradcli.engine.native.processor import missing
 from gradcli.engine.native.rows_looped import RowsLooped
+from gradcli.graph.native_forms import spans_of
 from tests.gradients import build
 from tests.test_engine_blocks import agree, with_gradients
 from tests.test_native_left import BLOCKS, TINY, both
@@ -109,7 +109,7 @@ def test_both_ways_to_write_them(
 
 
 def test_stretches() -> None:
-    assert spans_of([(0, 3), (0, 4), None, (1, 0), (1, 1)]) == [((0, 2), 0, 3), ((3, 5), 1, 0)]
-    assert spans_of([None, None]) == []
+    assert spans_of([(0, 3), (0, 4), None, (1, 0), (1, 1)], 8) == [(0, 2, 0, 3), (3, 5, 1, 0)]
+    assert spans_of([None, None], 8) == []
     # Each is one for itself: these are many.
-    assert spans_of([(0, -place) for place in range(9)]) is None
+    assert spans_of([(0, -place) for place in range(9)], 8) is None

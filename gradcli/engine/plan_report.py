@@ -75,6 +75,10 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
             lines += _pass_lines(named, chosen(program, one), number)
     for number, lender in program.borrowed.items():
         lines.append(f"{named.of(number)} is kept where {named.of(lender)} is written later")
+    for number, around in program.surrounded.items():
+        names = [named.of(out) for out in around.shown]
+        views = f"{names[0]} is a view of it" if len(names) == 1 else f"{', '.join(names)} are views of it"
+        lines.append(f"{named.of(number)} is made among zeros: {views}")
     passes = program.passes
     read = sum(one.read for one in passes)
     written = sum(one.written for one in passes)

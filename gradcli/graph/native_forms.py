@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 #: For each operand the dimension that is cut where the result is cut, None where the whole operand is needed.
@@ -86,22 +86,79 @@ class NativeView:
         self.rule = rule
 
 
+class Span(NamedTuple):
+    """The places of a dimension from one to another, which have the elements of an operand, by its number, from the
+    place `first` on."""
+
+    start: int
+    stop: int
+    number: int
+    first: int
+
+
+#: The number of an operand and the place there of an element, None for a zero.
+Part = tuple[int, int] | None
+
+
 class NativeParts:
     """The native form of an operation that puts elements of its operands beside each other.
 
     `rule(node)` gives the dimension, and a function that gives for a place along it the number of an operand and the
-    place there, None for zeros; or None altogether.
+    place there, None for zeros; or None altogether. `spans(node)` gives the dimension and all stretches of it that have
+    neighbours of an operand in their order, or None where that is not known without looking at each place; either
+    will do.
     """
 
-    def __init__(self, rule: Callable[[Any], tuple[int, Callable[[int], tuple[int, int] | None]] | None]) -> None:
-        self.rule = rule
+    def __init__(
+        self,
+        rule: Callable[[Any], tuple[int, Callable[[int], Part]] | None] = lambda node: None,
+        spans: Callable[[Any], tuple[int, list[Span]] | None] = lambda node: None,
+    ) -> None:
+        self.rule, self.spans = rule, spans
 
-    def parts(self, node: Any) -> tuple[int, list[tuple[int, int] | None]] | None:
+    def parts(self, node: Any) -> tuple[int, list[Part]] | None:
         """The dimension, and what is at each place along it; None where these are too many to be listed."""
-        found = self.rule(node)
-        if found is None or node.shape[found[0]] > _MOST_LISTED:
+        known = self.spans(node)
+        found = self.rule(node) if known is None else None
+        dim = known[0] if known else found[0] if found else 0
+        if (known or found) is None or node.shape[dim] > _MOST_LISTED:
             return None
-        return found[0], [found[1](place) for place in range(node.shape[found[0]])]
+        if found is not None:
+            return dim, [found[1](place) for place in range(node.shape[dim])]
+        order: list[Part] = [None] * node.shape[dim]
+        for start, stop, number, first in known[1] if known else []:
+            order[start:stop] = [(number, first + k) for k in range(stop - start)]
+        return dim, order
+
+    def stretches(self, node: Any, most: int) -> tuple[int, list[Span]] | None:
+        """The dimension and its stretches; None where there are more than `most`, or too many places."""
+        known = self.spans(node)
+        if known is None:
+            found = self.parts(node)
+            spans = None if found is None else spans_of(found[1], most)
+            return None if found is None or spans is None else (found[0], spans)
+        return known if len(known[1]) <= most else None
+
+
+def spans_of(order: Sequence[Part], most: int) -> list[Span] | None:
+    """The stretches of what is at each place; None where there are more than `most`.
+
+    >>> spans_of([None, (0, 5), (0, 6), (1, 0)], 2)
+    [Span(start=1, stop=3, number=0, first=5), Span(start=3, stop=4, number=1, first=0)]
+    """
+    found: list[Span] = []
+    for place, part in enumerate(order):
+        if part is None:
+            continue
+        if found:
+            start, stop, number, first = found[-1]
+            if stop == place and part == (number, first + place - start):
+                found[-1] = found[-1]._replace(stop=place + 1)
+                continue
+        if len(found) == most:
+            return None
+        found.append(Span(place, place + 1, *part))
+    return found
 
 
 class NativeLookup(NamedTuple):

@@ -1,7 +1,8 @@
 """Memory of large arrays, kept for the next ones when they are dropped: the system clears each page that it gives out,
 which takes about as long as filling it.
 
-What is kept is marked as free: the system takes it back whenever it runs short, and counts it as available.
+What is kept is marked as free: the system takes it back whenever it runs short, and counts it as available. Single
+pages are not, of which few are kept: marking one takes a tenth as long as filling it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 
-#: Bytes that are kept at most.
-MOST_KEPT = 1 << 29
+#: Bytes that are kept at most, and those in single pages.
+MOST_KEPT, _MOST_SINGLE = 1 << 29, 1 << 25
 # The size of large pages.
 _PAGE = 1 << 21
 
@@ -34,14 +35,20 @@ class Lent:
         # Modules of an interpreter that ends have no names any more. What is too large would drive all others out.
         if ends() or len(self.pages) > MOST_KEPT:
             return
-        try:
-            self.pages.madvise(mmap.MADV_FREE)
-        except OSError:
-            # The system has another kind of memory here.
-            return
+        if len(self.pages) > _PAGE:
+            try:
+                self.pages.madvise(mmap.MADV_FREE)
+            except OSError:
+                # The system has another kind of memory here.
+                return
         self.kept.append(self.pages)
         while sum(map(len, self.kept.copy())) > MOST_KEPT:
             del self.kept[:1]
+        single = [pages for pages in self.kept.copy() if len(pages) == _PAGE]
+        for pages in single[: -_MOST_SINGLE // _PAGE]:
+            # Another thread may have taken it.
+            with suppress(ValueError):
+                self.kept.remove(pages)
 
 
 @cache

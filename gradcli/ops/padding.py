@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_node, as_number
-from gradcli.graph.native_forms import NativeParts
+from gradcli.graph.native_forms import NativeParts, Span
 from gradcli.graph.node import Node, fitted, make
 from gradcli.graph.op import Batching, Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
@@ -87,8 +87,8 @@ def _zeros_around(node: Node) -> Any:
     if value != 0 or len(changed) != 1:
         return None
     (dim, (left, _)), = changed
-    have = node.inputs[0].shape[dim]
-    return dim, lambda k: (0, k - left) if 0 <= k - left < have else None
+    start, stop = max(left, 0), min(left + node.inputs[0].shape[dim], node.shape[dim])
+    return dim, [Span(start, stop, 0, start - left)] if stop > start else []
 
 
 constant_pad_nd: Op = primitive(
@@ -96,7 +96,7 @@ constant_pad_nd: Op = primitive(
     build=_constant_pad, doc="A number around the tensor, for each dimension from the last one on so often before and "
     "after it; negative lengths take elements off.", grad_fn="ConstantPadNdBackward0", vjp=_constant_vjp,
     batching=Batching(lambda node, operands: LINEAR.rule(node, operands) if node.params["value"] == 0 else None),
-    blocking=Blocking(except_along), text=spelling.padded, native=NativeParts(_zeros_around),
+    blocking=Blocking(except_along), text=spelling.padded, native=NativeParts(spans=_zeros_around),
     example=("constant_pad_nd(input, (1, 2))", "input:1"),
 )
 

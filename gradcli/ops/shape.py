@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -17,7 +16,7 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_axis
 from gradcli.graph.infer import in_one_dtype
-from gradcli.graph.native_forms import Dims, NativeParts, NativeView
+from gradcli.graph.native_forms import Dims, NativeParts, NativeView, Span
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops import batching
@@ -397,7 +396,9 @@ def _rolled(node: Node) -> Any:
     if dims is None or len(dims) != 1:
         return None
     length = node.shape[dims[0]]
-    return dims[0], lambda place: (0, (place - shifts[0]) % length)
+    shift = shifts[0] % length if length else 0
+    spans = [Span(0, shift, 0, length - shift), Span(shift, length, 0, 0)]
+    return dims[0], [span for span in spans if span.stop > span.start]
 
 
 flip: Op = primitive(
@@ -414,7 +415,7 @@ roll: Op = primitive(
     doc="Elements shifted cyclically along dimensions; without dims, in flattened order.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("roll(input, 1)", "input:1"), numpy="roll",
-    native=NativeParts(_rolled), words=("circshift", "rotate"),
+    native=NativeParts(spans=_rolled), words=("circshift", "rotate"),
 )
 
 
@@ -478,14 +479,9 @@ def _stack_follow(node: Node, dim: int) -> Dims | None:
 
 def _joined(node: Node) -> Any:
     dim = node.params["dim"]
-    starts = list(accumulate([x.shape[dim] for x in node.inputs[:-1]], initial=0))
-
-    def part(place: int) -> tuple[int, int]:
-        # Of operands that begin there, the last one: the others have nothing.
-        number = bisect_right(starts, place) - 1
-        return number, place - starts[number]
-
-    return dim, part
+    ends = list(accumulate(x.shape[dim] for x in node.inputs))
+    spans = [Span(end - x.shape[dim], end, k, 0) for k, (end, x) in enumerate(zip(ends, node.inputs, strict=True))]
+    return dim, [span for span in spans if span.stop > span.start]
 
 
 cat = primitive(
@@ -494,7 +490,7 @@ cat = primitive(
     words=("join", "append"),
     doc="Tensors joined along a dimension.", vjp=_cat_vjp, batching=batching.JOINED,
     blocking=Blocking(except_along), text=spelling.joined, example=("cat([a, b])", "a:1 b:1"), numpy="concatenate",
-    native=NativeParts(_joined),
+    native=NativeParts(spans=_joined),
 )
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
@@ -545,6 +541,12 @@ def _embedded(node: Node) -> Any:
     return dim, lambda place: (0, there.index(place)) if place in there else None
 
 
+def _embedded_whole(node: Node) -> Any:
+    """Elements that stay neighbours."""
+    dim, start, stop, step = (node.params[name] for name in ("dim", "start", "stop", "step"))
+    return (dim, [Span(start, stop, 0, 0)] if stop > start else []) if step == 1 else None
+
+
 slice_ = primitive(
     "_slice", lambda x, dim, start, stop, step: x[(slice(None),) * dim + (slice(start, stop, step),)], _slice_infer,
     family="index", doc="A range of one dimension.", grad_fn="SliceBackward0", layout=_slice_layout,
@@ -557,5 +559,5 @@ embed: Op = primitive(
     doc="Zeros with the tensor put in as a range of one dimension.", grad_fn="SliceBackwardBackward0",
     vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),), batching=LINEAR,
     blocking=Blocking(except_along), formula=places.embedded, text=spelling.embedded,
-    native=NativeParts(_embedded),
+    native=NativeParts(_embedded, _embedded_whole),
 )

@@ -12,24 +12,21 @@ import numpy as np
 from gradcli.engine.execute.closure import Compute
 from gradcli.engine.execute.early_pages import pages_taken
 from gradcli.engine.execute.given_values import all_held, loaded, packed_value, values_of
+from gradcli.engine.execute.new_arrays import new_array, new_memory, no_memory, put_together
 from gradcli.engine.execute.small import computing
 from gradcli.engine.execute.threads import check_num_threads, get_num_threads
 from gradcli.engine.native.choice import chosen, chosen_lines, get_engine
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, SMALL, Program, Stage, WholeStep
 from gradcli.engine.simplify import wanted_results
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
-from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT, show_bytes
-from gradcli.ops.kernels.inplace import aligned
+from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT
 from gradcli.ops.rewrites.simplifier import Condition, holds
 
 if TYPE_CHECKING:
     from gradcli.engine.plan.passes import Pass
-
-# Bytes of an array that is not left to the C library, which keeps the memory of smaller ones by itself.
-_LARGE = 1 << 22
 
 Progress = Callable[[int, int], None]
 #: What runs a pass: `runner(program, pass, values, sinks, told)`, as `threaded` does it here.
@@ -253,14 +250,16 @@ def _run_stage(
 ) -> bool:
     """Run a stage; False when a condition of the program does not hold."""
     for step in stage.whole:
-        values[step.out] = _whole(program, step, [packed_value(program, values, k) for k in step.inputs], threads)
+        if values[step.out] is None:
+            inputs = [packed_value(program, values, k) for k in step.inputs]
+            values[step.out] = _whole(program, step, inputs, threads)
         told.add(step.node.nbytes)
     if not _hold(values, conditions):
         return False
     for one in stage.passes:
         for write in one.writes:
             if values[write.value] is None and write.value not in streams:
-                values[write.value] = _new(program, write.value, values)
+                values[write.value] = new_array(program, write.value, values)
         runner(program, one, values, streams, told.of(one))
     fine = _hold(values, conditions)
     for number in stage.done:
@@ -272,10 +271,10 @@ def _whole(program: Program, step: WholeStep, inputs: list[Any], threads: int) -
     """The result of an operation on whole arrays."""
     lines = chosen_lines(program, step)
     if lines is None:
-        return compute(step.node, inputs)
+        return compute(step.node, inputs, put_together(step.node))
     from gradcli.engine.execute.run_lines import run_lines
 
-    return compute(step.node, inputs, partial(run_lines, lines, threads, _memory))
+    return compute(step.node, inputs, partial(run_lines, lines, threads, new_memory))
 
 
 def _hold(values: list[Any], conditions: list[tuple[int, Condition]]) -> bool:
@@ -284,31 +283,6 @@ def _hold(values: list[Any], conditions: list[tuple[int, Condition]]) -> bool:
     for item in ready:
         conditions.remove(item)
     return all(holds(condition, values[number]) for number, condition in ready)
-
-
-def _new(program: Program, number: int, values: list[Any]) -> Any:
-    """Memory for an array that a pass fills, or that of a result which is written over it later."""
-    lender = program.borrowed.get(number)
-    if lender is not None:
-        if values[lender] is None:
-            values[lender] = _new(program, lender, values)
-        return values[lender]
-    node = program.values[number]
-    try:
-        # Native code writes whole lines of the cache.
-        return _memory(node.nbytes).view(node.dtype).reshape(node.shape)
-    except MemoryError:
-        raise _no_memory(node) from None
-
-
-def _memory(size: int) -> Any:
-    """So many bytes; large arrays live where others were that nobody needs any more, unless memory is limited."""
-    found = None
-    if size >= _LARGE and MEMORY_LIMIT.get() is None:
-        from gradcli.machine.kept_memory import lent
-
-        found = lent(size)
-    return aligned(size) if found is None else np.asarray(found)
 
 
 def _result(program: Program, k: int, values: list[Any]) -> Any:
@@ -329,13 +303,7 @@ def compute(node: Node, inputs: list[Any], kernel: Callable[..., Any] | None = N
             error.span = node.span
         raise
     except MemoryError:
-        raise _no_memory(node) from None
-
-
-def _no_memory(node: Node) -> WorkError:
-    from gradcli.engine.execute.bounds import describe
-
-    return WorkError(f"not enough memory for {describe(node)} ({show_bytes(node.nbytes)})", span=node.span)
+        raise no_memory(node) from None
 
 
 def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list[np.ndarray]:

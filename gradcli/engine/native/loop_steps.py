@@ -25,13 +25,6 @@ class LookupTable(NamedTuple):
     length: int
 
 
-class Span(NamedTuple):
-    """The places of a dimension from one to another."""
-
-    start: int
-    stop: int
-
-
 @dataclass(eq=False)
 class LoopStep:
     """A step over a space: each row of the block has one, of the lengths `space`.
@@ -40,7 +33,7 @@ class LoopStep:
     the space; `out` is the place of the result (-1 for a sum over the rows) and `strides` the same for it. `reduced`
     are the dimensions that the result lacks. `form` computes a value from those of the operands, `lanes` takes it in.
     It is told the places along a dimension, after the operands, where `along` is one (-1: none). `shifts` are the
-    elements that operands begin at, if not at the first. With `spans` each operand is there for these of the places
+    elements that operands begin at, if not at the first. With `spans` each operand is there from one place to another
     alone, and elsewhere there are zeros. A `running` reduction gives what it has after each place, or from each place
     on (`from_end`).
     With a `table` the first operand is one, or the result, and the last operand tells the place in it: the result is a
@@ -57,7 +50,7 @@ class LoopStep:
     reduced: tuple[int, ...] = ()
     along: int = -1
     shifts: tuple[int, ...] = ()
-    spans: tuple[Span, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
     running: bool = False
     from_end: bool = False
     table: LookupTable | None = None

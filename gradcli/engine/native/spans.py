@@ -17,18 +17,18 @@ def beside(v: VectorBuilder, item: LoopStep, operands: Sequence[Found], index: s
     """Neighbouring elements along the last dimension, from this index on. Operands are where element 0 would be if they
     were there from the first place on; `whole` says that all lanes are places."""
     if index.isdigit():
-        start = v.constant(int(index), INT32)
+        begin = v.constant(int(index), INT32)
     else:
         name = v.fresh()
         v.lines.append(f"  {name} = trunc i64 {index} to i32")
-        start = v.spread(name, INT32)
-    place = v.value(f"<{', '.join(f'i32 {k}' for k in range(v.lanes))}>", INT32) + start
+        begin = v.spread(name, INT32)
+    place = v.value(f"<{', '.join(f'i32 {k}' for k in range(v.lanes))}>", INT32) + begin
     dtype = item.step.node.dtype
     value = v.constant(0, dtype)
-    for span, operand in zip(item.spans, operands, strict=True):
-        mask = place >= span.start if span.start else None
-        if span.stop < item.space[-1] or not whole:
-            before = place < span.stop
+    for (start, stop), operand in zip(item.spans, operands, strict=True):
+        mask = place >= start if start else None
+        if stop < item.space[-1] or not whole:
+            before = place < stop
             mask = before if mask is None else mask & before
         if isinstance(operand, str):
             value = load_under(v, mask, operand, dtype, value.name)
@@ -51,10 +51,10 @@ def one_of(
     if begin[0] not in head:
         head += begin
     at, others = zeros, []
-    for span, operand in zip(item.spans, operands, strict=True):
+    for (start, stop), operand in zip(item.spans, operands, strict=True):
         behind, inside = v.fresh(), v.fresh()
-        v.lines.append(f"  {behind} = sub i64 {index}, {span.start}")
-        v.lines.append(f"  {inside} = icmp ult i64 {behind}, {span.stop - span.start}")
+        v.lines.append(f"  {behind} = sub i64 {index}, {start}")
+        v.lines.append(f"  {inside} = icmp ult i64 {behind}, {stop - start}")
         if isinstance(operand, str):
             name = v.fresh()
             v.lines.append(f"  {name} = select i1 {inside}, ptr {operand}, ptr {at}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gradcli.engine.plan.node_kinds import LEAF, WHOLE
 from gradcli.engine.plan.pass_builder import PassBuilder
 from gradcli.engine.plan.pass_nodes import PassNodes
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step
-from gradcli.engine.plan.program import Program, Sizes, Stage, whole_step
+from gradcli.engine.plan.program import Program, Sizes, Stage, Surroundings, whole_step
 from gradcli.engine.plan.schedule import Schedule
-from gradcli.graph.native_forms import NativeLookup
+from gradcli.graph.native_forms import NativeLookup, NativeParts, Span
 from gradcli.graph.node import RESULT, Node
 
 
@@ -50,19 +50,43 @@ def assemble(
         built = [PassBuilder(schedule, one, number, sizes).build() for one in ones]
         stages.append(Stage(whole, built, []))
     root_numbers = [number(root) for root in roots]
-    _note_ends(stages, set(root_numbers), given)
+    surrounded = _surrounded(stages, values, root_numbers)
+    _note_ends(stages, set(root_numbers), given, surrounded)
     # What goes to a file has no memory to lend.
     lenders = [number for number, root in zip(root_numbers, roots, strict=True) if root in schedule.held]
     shown = [whole_step(view, numbers.__getitem__) for view in schedule.views]
     parts, borrowed = frozenset([view.out for view in shown]), _borrowed(stages, values, lenders)
     known = leaves, shown, values, stages, root_numbers, shapes, parts, sizes
-    return Program(*known, reads_files=bool(schedule.files), borrowed=borrowed, origin=originals)
+    return Program(*known, reads_files=bool(schedule.files), borrowed=borrowed, surrounded=surrounded, origin=originals)
 
 
-def _note_ends(stages: list[Stage], roots: set[int], given: int) -> None:
+def _surrounded(stages: list[Stage], values: list[Node], roots: list[int]) -> dict[int, Surroundings]:
+    """Arrays that passes make and whole operations put zeros around, before the first row and behind the last one: made
+    among zeros, they need not be copied."""
+    written = {write.value for stage in stages for one in stage.passes for write in one.writes} - set(roots)
+    found: dict[int, dict[int, Span]] = {}
+    for step in (step for stage in stages for step in stage.whole):
+        native = step.node.op.native
+        if len(step.inputs) != 1 or step.inputs[0] not in written or not isinstance(native, NativeParts):
+            continue
+        dim, spans = native.spans(step.node) or (0, [])
+        if dim == 0 and len(spans) == 1 and spans[0].stop - spans[0].start == step.node.inputs[0].shape[0]:
+            found.setdefault(step.inputs[0], {})[step.out] = spans[0]
+    surrounded = {}
+    for number, shown in found.items():
+        if len(shown) > 1 and not shown.keys().isdisjoint(roots):
+            # Results have memory of their own.
+            continue
+        before = max(span.start for span in shown.values())
+        behind = max(values[out].shape[0] - span.stop for out, span in shown.items())
+        surrounded[number] = Surroundings(before, behind, {out: span.start for out, span in shown.items()})
+    return surrounded
+
+
+def _note_ends(stages: list[Stage], roots: set[int], given: int, surrounded: Mapping[int, Surroundings]) -> None:
     """Note after which stage each kept array is not needed any more; arrays behind views stay."""
     last: dict[int, int] = {}
-    base: dict[int, int] = {}
+    base = {out: number for number, around in surrounded.items() for out in around.shown}
     for at, stage in enumerate(stages):
         for step in stage.whole:
             for number in step.inputs:

@@ -83,6 +83,19 @@ class Stage(NamedTuple):
     done: list[int]
 
 
+class Surroundings(NamedTuple):
+    """How many rows of zeros are before and behind an array; and the values that show it among some of these, by
+    number, with the rows that they have before it."""
+
+    before: int
+    behind: int
+    shown: dict[int, int]
+
+    def bytes(self, node: Node) -> int:
+        """Those of the array and of what is around it."""
+        return node.nbytes // node.shape[0] * (self.before + node.shape[0] + self.behind)
+
+
 @dataclass(eq=False, repr=False)
 class Program:
     """A plan for computing roots from leaves.
@@ -106,6 +119,8 @@ class Program:
     #: Whether leaves are files.
     reads_files: bool = False
     borrowed: dict[int, int] = field(default_factory=dict)
+    #: What is made with zeros around it, since later operations show it so.
+    surrounded: dict[int, Surroundings] = field(default_factory=dict)
     #: Nodes as they were before the graph was planned over vectors, for whoever describes them.
     origin: dict[Node, Node] = field(default_factory=dict)
     #: What must hold of arrays, by number, for the results to be right; if it does not, `fallback` gives a program that
@@ -177,6 +192,11 @@ class Program:
         shown = step.out not in self.roots or step.out in streamed
         return shown and (step.out not in self.parts or is_packed(step.node))
 
+    def _written(self, number: int) -> int:
+        """The bytes of what a pass writes."""
+        around, node = self.surrounded.get(number), self.values[number]
+        return node.nbytes if around is None else around.bytes(node)
+
     def needed_whole(self, streamed: frozenset[int] = frozenset()) -> set[int]:
         """The leaves and views of them, by number, that are needed in one piece; `streamed` are roots that are written
         piece by piece."""
@@ -203,9 +223,11 @@ class Program:
         shown = set(self.roots) - streamed
         held = most = sum(step.node.nbytes for step in self.views if step.out in shown)
         alive: dict[int, int] = {}
+        around = {number for one in self.surrounded.values() for number in one.shown}
         for stage in self.stages:
             for step in stage.whole:
-                alive[step.out] = 0 if self._is_view(step, streamed) else step.node.nbytes
+                free = step.out in around or self._is_view(step, streamed)
+                alive[step.out] = 0 if free else step.node.nbytes
                 held += alive[step.out]
                 if step.node.op is RESULT:
                     # It is a part of what its operation gave, and may outlive the rest.
@@ -215,7 +237,7 @@ class Program:
             for one in map(chosen, stage.passes):
                 for write in one.writes:
                     if write.value not in alive and write.value not in self.borrowed and write.value not in streamed:
-                        alive[write.value] = self.values[write.value].nbytes
+                        alive[write.value] = self._written(write.value)
                         held += alive[write.value]
                 for total in one.sums:
                     alive[total.value] = 2 * total.node.size * 8

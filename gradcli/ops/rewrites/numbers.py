@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from gradcli.graph.native_forms import NativeParts
 from gradcli.graph.node import CONSTANT, Node
 from gradcli.graph.op import Op, Params
 from gradcli.ops.rewrites.simplifier import (
@@ -114,13 +115,27 @@ def total(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node 
         return s.call("sub", a, b.inputs[0])
     if a.op.name == "neg" and a.dtype.kind == "f":
         return s.call("sub", b, a.inputs[0])
-    return s.call("add", a, b) if op.name != "add" else None
+    return s.call("add", a, b) if op.name != "add" else _moved_together(s, op, a, b)
+
+
+def _moved_together(s: Builder, op: Op, a: Node, b: Node) -> Node | None:
+    """`f(x) + f(y)` as `f(x + y)`, where f puts elements somewhere, with zeros elsewhere: the bits are the same."""
+    native = a.op.native
+    if a.op is not b.op or not isinstance(native, NativeParts) or len(a.inputs) != 1 or a.dtype != b.dtype:
+        return None
+    (x,), (y,) = a.inputs, b.inputs
+    if x.shape != y.shape or a.params != b.params or a.shape != b.shape or native.spans(a) is None:
+        return None
+    # Of operands that are stretched the sum is as well: it is not left as small as it can be computed.
+    return s.build(a.op, (s.build(op, (x, y), {}, x.shape),), a.params)
 
 
 def difference(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
     a, b = inputs
     if b.op.name == "neg" and b.dtype.kind == "f":
         return s.call("add", a, b.inputs[0])
+    if (together := _moved_together(s, op, a, b)) is not None:
+        return together
     # x - 0 keeps the sign of a zero, x + 0 does not.
     zero = number_of(b)
     if zero == 0 and math.copysign(1.0, zero) > 0 and a.dtype == b.dtype:
