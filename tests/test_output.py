@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -372,3 +373,21 @@ def test_what_completes_is_taken() -> None:
     with eval_command.make_context("eval", ["sum(x**3)", "x=[1, 2]"]) as context:
         assert {item.value for item in candidates.parts(context, "")} == set(PARTS)
         assert [item.value for item in candidates.tensors(context, "x.")] == ["x.grad", "x.jacobian", "x.hessian"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("graph", "sum(x)", "x=x.npy", "--format", "dot", "-o", "x.npy"),
+        ("graph", "sum(x)", "x=x.npy", "--format", "dot", "-o", "link"),
+        ("plot", "sin(x)", "x=x.npy", "--format", "svg", "-o", "x.npy"),
+        ("fit", "y = a*x", "x=x.npy", "y=x.npy", "--params", "a=1", "--predict", "x.npy"),
+    ],
+)
+def test_no_picture_takes_the_place_of_an_input(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save("x.npy", np.arange(4.0))
+    os.symlink("x.npy", "link")
+    done = call(monkeypatch, *words)
+    assert (done.code, done.out) == (2, "")
+    assert f"{words[-1]} is an input of this command and would be overwritten\nhint: name another file\n" in done.err
+    assert np.array_equal(np.load("x.npy"), np.arange(4.0))

@@ -65,6 +65,11 @@ class Asked:
         self.per_row = [] if rows is None else names_of(rows, "--per-row", "for example, --per-row x,y")
         self.common = common
 
+    @property
+    def sources(self) -> list[str | None]:
+        """The paths of the files that are read, None for an input that is none."""
+        return [self.common.source, *(value.path for value in self.values)]
+
     def _vectors(self) -> list[InputValue]:
         """The vector of the vector-Jacobian product, and those of other products."""
         return [*([self.vector] if self.vector else []), *(self.derivatives.vectors if self.derivatives else [])]

@@ -12,7 +12,7 @@ from gradcli.cli import options
 from gradcli.cli.asked import first_of, settle
 from gradcli.cli.inputs import bounds_of, load_all, option_inputs, parse_inputs, refuse_sharing
 from gradcli.cli.options import CommonOptions
-from gradcli.cli.output_files import Outputs
+from gradcli.cli.output_files import Outputs, refuse_read
 from gradcli.cli.plot import Range, form_of, plot_of
 from gradcli.cli.printing import note, write_pieces, write_text
 from gradcli.errors import GradcliError, quoted, told_of
@@ -118,6 +118,7 @@ def fit_command(
     model = model or first_of(words, common, split_model)
     places = _Destinations(outputs, predict, plot, [value.name for value in given.params])
     places.check(common.as_json)
+    refuse_read([predict, plot], [source, *(value.path for value in given.values())])
     bounds = bounds_of(limits)
     data, params, errors, points = given.load(common)
     from gradcli.optimize.fitting import fit

@@ -9,6 +9,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
+from gradcli.cli.output_files import refuse_read
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError
 
@@ -55,6 +56,7 @@ def graph_command(
     asked = Asked(common)
     _check_simplified(what, simplified)
     form = _form(form, common.as_json, output)
+    refuse_read([output], asked.sources)
     if form == "png" and output == "-" and sys.stdout is not None and sys.stdout.isatty():
         raise GradcliError("standard output is a terminal, and a PNG is not text", hint="name a file: -o FILE.png")
     from gradcli.cli.signals import stopping_cleanly

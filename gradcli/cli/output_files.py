@@ -12,7 +12,7 @@ from gradcli.cli.printing import note
 from gradcli.cli.shown import inputs_of, result_in_full
 from gradcli.errors import GradcliError, WorkError, did_you_mean, unable_to
 from gradcli.machine.composed import composed
-from gradcli.machine.endings import is_url, local_path
+from gradcli.machine.endings import is_url, local_path, split_key
 from gradcli.machine.limits import MEMORY_LIMIT
 
 if TYPE_CHECKING:
@@ -31,6 +31,15 @@ _LARGE = 64 << 20
 _MOST_SHOWN = 1 << 16
 _STANDARD_OUTPUT = "-"
 _ALSO_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def refuse_read(paths: Sequence[str | None], sources: Sequence[str | None]) -> None:
+    """Refuse a picture, or what is kept beside results, in the place of a file that is read: nobody wants that in place
+    of data."""
+    read = {os.path.realpath(split_key(path)[0]) for path in sources if path is not None and not is_url(path)}
+    for path in paths:
+        if path and path != _STANDARD_OUTPUT and os.path.isfile(path) and os.path.realpath(path) in read:
+            raise GradcliError(f"{path} is an input of this command and would be overwritten", hint="name another file")
 
 
 class Outputs:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
+from gradcli.cli.output_files import refuse_read
 from gradcli.cli.printing import is_colored, note, standard_output, write_text
 from gradcli.errors import GradcliError, own_text, quoted
 from gradcli.evaluation.input_value import InputValue, is_file, split_outside
@@ -68,6 +69,7 @@ def plot_command(
         # What is written as a range is meant as the points, whatever else has several elements.
         (wrt,) = ranges
     form = _form(output, form, common.as_json)
+    refuse_read([output], asked.sources)
     from gradcli.plotting.curves import curves
 
     # Points of a large file are read: whoever plots them wants to see them all.

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.cli.asked import Asked, refuse_unseeded
-from gradcli.cli.output_files import Outputs
+from gradcli.cli.output_files import Outputs, refuse_read
 from gradcli.cli.plot import form_of
 from gradcli.errors import GradcliError, own_text
 from gradcli.evaluation.input_value import InputValue
@@ -144,7 +144,7 @@ def check_places(search: Search, targets: Outputs, kept: Recording) -> None:
     own = list(filter(None, (kept.trace, kept.checkpoint, kept.plot)))
     _refuse_same([*targets.targets.values(), *own])
     _refuse_taken(own, targets.folders, search)
-    _refuse_read(own, search.asked)
+    refuse_read(own, search.asked.sources)
     arrays = {name: search.inputs[name] for name in search.parameters}
     forms = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     # Whatever its dtype, the value is a number.
@@ -190,15 +190,6 @@ def _refuse_taken(paths: list[str], folders: list[str], search: Search) -> None:
             if os.path.realpath(path) in taken:
                 hint = "give it a name of its own"
                 raise GradcliError(f"{path} would be overwritten by -o {folder}", hint=hint)
-
-
-def _refuse_read(paths: list[str], asked: Asked) -> None:
-    """Refuse what is kept of the steps in the place of a file that is read: nobody wants that in place of data."""
-    sources = [asked.common.source, *(value.path for value in asked.values)]
-    read = {os.path.realpath(split_key(path)[0]) for path in sources if path is not None and not is_url(path)}
-    for path in paths:
-        if path != "-" and os.path.isfile(path) and os.path.realpath(path) in read:
-            raise GradcliError(f"{path} is an input of this command and would be overwritten", hint="name another file")
 
 
 def save(search: Search, targets: Outputs, plot: str | None, found: Minimum, curves: Curves | None) -> None:
