@@ -40,7 +40,7 @@ def new_array(program: Program, number: int, values: list[Any]) -> Any:
 def _among_zeros(program: Program, node: Node, around: Surroundings, values: list[Any]) -> Any:
     """Memory for an array, with zeros around it; the values that show some of these are there from now on."""
     rows, row = node.shape[0], node.nbytes // node.shape[0]
-    first, size = around.before, around.bytes(node)
+    first, size = around.before, around.size(node)
     memory = new_memory(size + _LINE)
     start = -first * row % _LINE
     whole = memory[start : start + size].view(node.dtype).reshape(-1, *node.shape[1:])

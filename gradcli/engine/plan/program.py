@@ -91,8 +91,8 @@ class Surroundings(NamedTuple):
     behind: int
     shown: dict[int, int]
 
-    def bytes(self, node: Node) -> int:
-        """Those of the array and of what is around it."""
+    def size(self, node: Node) -> int:
+        """The bytes of the array and of what is around it."""
         return node.nbytes // node.shape[0] * (self.before + node.shape[0] + self.behind)
 
 
@@ -195,7 +195,7 @@ class Program:
     def _written(self, number: int) -> int:
         """The bytes of what a pass writes."""
         around, node = self.surrounded.get(number), self.values[number]
-        return node.nbytes if around is None else around.bytes(node)
+        return node.nbytes if around is None else around.size(node)
 
     def needed_whole(self, streamed: frozenset[int] = frozenset()) -> set[int]:
         """The leaves and views of them, by number, that are needed in one piece; `streamed` are roots that are written
