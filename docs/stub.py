@@ -172,7 +172,7 @@ class Writer:
         own = set(dir(Tensor))
         methods = [(n, op) for n, op in OPS.items() if op.public and n not in own and _takes_tensor(op)]
         self.operations(methods, "    ", method=True)
-        changing = [(f"{n}_", op) for n, op in methods if op.family == "elementwise" and f"{n}_" not in own]
+        changing = [(f"{n}_", op) for n, op in methods if op.changes_in_place and f"{n}_" not in own]
         first: dict[Op, str] = {}
         for name, op in changing:
             if op in first:

@@ -151,7 +151,23 @@ def test_the_data_of_a_result_is_not_changed_behind_its_gradient() -> None:
     assert y.tolist() == d.tolist() == [2.0, 4.0]
 
 
-def test_only_elementwise_operations_change_in_place() -> None:
+def test_elements_are_added_and_written_in_place() -> None:
+    x, messages = gc.zeros(3), gc.tensor([1.0, 2.0, 4.0], requires_grad=True)
+    assert x.index_add_(0, gc.tensor([0, 2, 0]), messages) is x
+    assert x.tolist() == [5.0, 0.0, 2.0] and x.grad_fn.name() == "IndexAddBackward0"
+    (x * gc.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert messages.grad.tolist() == [1.0, 3.0, 1.0]
+    hot = gc.zeros(2, 3).scatter_(1, gc.tensor([[2], [0]]), 1.0)
+    assert hot.tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    assert hot.cumsum_(1).tril_().tolist() == [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0]]
+    assert gc.zeros(2).index_put_((gc.tensor([1]),), gc.tensor(4.0), accumulate=True).tolist() == [0.0, 4.0]
+    counts = gc.tensor([1, 2])
+    assert counts.scatter_add_(0, gc.tensor([0, 0]), gc.tensor([1, 1])).tolist() == [3, 2] and counts.dtype == gc.int64
+    with pytest.raises(gc.GradcliError, match="a leaf that requires grad cannot be changed in place"):
+        leaf().index_fill_(0, gc.tensor([0]), 1.0)
+
+
+def test_operations_with_a_result_of_another_shape_do_not_change_in_place() -> None:
     for name in ("sum_", "matmul_", "reshape_", "nonsense_", "_cast_", "__"):
         assert not hasattr(gc.ones(2), name)
 

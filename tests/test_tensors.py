@@ -313,6 +313,37 @@ def test_no_degrees_of_freedom(correction: float) -> None:
     np.testing.assert_array_equal(x.grad.value(), [np.inf, np.nan, np.inf])
 
 
+def test_what_a_tensor_falls_into_has_the_backward_function_of_unbind() -> None:
+    first, second = gc.tensor([1.0, 2.0], requires_grad=True) * 2
+    assert first.grad_fn.name() == second.grad_fn.name() == "UnbindBackward0"
+    with pytest.raises(TypeError, match="0-dim"):
+        iter(gc.tensor(1.0))
+    assert sum(1 for _ in zip(gc.zeros(100_001), range(3), strict=False)) == 3, "more than unbind() makes"
+
+
+def test_grad_has_the_arguments_of_pytorch() -> None:
+    x, y = gc.ones(2, requires_grad=True), gc.ones(3, requires_grad=True)
+    first, second = gc.grad((x * 3).sum(), [x, y], only_inputs=True, materialize_grads=True)
+    assert first.tolist() == [3.0, 3.0] and second.tolist() == [0.0, 0.0, 0.0]
+    # By position too: outputs, inputs, grad_outputs, retain_graph, create_graph, only_inputs, allow_unused.
+    assert gc.grad(x.sum(), [x, y], None, True, False, True, True)[1] is None
+    with pytest.raises(gc.GradcliError, match="materialize_grads"):
+        gc.grad(x.sum(), [x, y], allow_unused=False, materialize_grads=True)
+
+
+def test_tensors_like_another() -> None:
+    x = gc.zeros(2, 3, dtype=gc.float64)
+    for like, draw in ((gc.rand_like, gc.rand), (gc.randn_like, gc.randn)):
+        gc.manual_seed(1)
+        found = like(x), like(x, dtype=gc.float32, requires_grad=True)
+        gc.manual_seed(1)
+        assert found[0].tolist() == draw(2, 3, dtype=gc.float64).tolist() and found[0].dtype == gc.float64
+        assert found[1].tolist() == draw(2, 3).tolist() and found[1].requires_grad
+        with pytest.raises(gc.GradcliError, match="floating-point numbers, not int64"):
+            like(gc.tensor([1, 2]))
+    assert gc.tensor([1, 2]).type_as(x).dtype == gc.float64
+
+
 def test_iteration_and_indexing() -> None:
     x = gc.arange(6).reshape(2, 3)
     assert [row.tolist() for row in x] == [[0, 1, 2], [3, 4, 5]] and len(x) == 2

@@ -97,7 +97,8 @@ class Op:
     `domain` (where its tensors are sampled), `torch` (where PyTorch has it, if not under that name), `public` (unless
     its name begins with an underscore), `example` (a usual call, where it takes more than tensors of its family's
     dimensions: the call, and each tensor with its number of dimensions; these alone if it takes nothing else), `draws`
-    (it takes random numbers), `attribute` (it is written x.T). `build` turns a caller's arguments into nodes; an op
+    (it takes random numbers), `attribute` (it is written x.T), `in_place` (PyTorch also has it with an underscore, as a
+    change of its first tensor; so it has all elementwise ones). `build` turns a caller's arguments into nodes; an op
     without a kernel is only a `build` over other ops.
 
     What it computes: `kernel` computes arrays; `into(out, *arrays, **params)` writes the same into an array of the
@@ -158,6 +159,7 @@ class Op:
     example: tuple[str, str] | None = None
     draws: bool = False
     attribute: bool = False
+    in_place: bool = False
     measures: bool = False
 
     kernel: Callable[..., Any] | None = None
@@ -221,6 +223,11 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.build(*self.signature.bind(args, kwargs))
+
+    @property
+    def changes_in_place(self) -> bool:
+        """Whether it also has a form that changes its first tensor, such as `add_`."""
+        return self.in_place or self.family == "elementwise"
 
     @property
     def plain_name(self) -> str:

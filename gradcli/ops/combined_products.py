@@ -78,7 +78,7 @@ def _added(
     op: Op = primitive(
         name, computed, infer, family="contraction", args=f"input, {words[0]}, {words[1]}, *, beta: number=1, alpha=1",
         build=build, vjp=vjp, doc=doc, blocking=Blocking(WHOLE.follow, lower=lambda node: _steps(product, node)),
-        example=(f"{name}(input, {', '.join(words)})", example),
+        example=(f"{name}(input, {', '.join(words)})", example), in_place=True,
         cost=lambda node: max(1.0, node.inputs[1].shape[-1] / 8),
     )
     return op

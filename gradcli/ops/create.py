@@ -161,6 +161,14 @@ def _draw(kind: str) -> Any:
     return build
 
 
+def _draw_like(kind: str) -> Any:
+    def build(input: Any, dtype: Any) -> Node:
+        x = as_node(input)
+        return _draw(kind)(x.shape, x.dtype if dtype is None else dtype)
+
+    return build
+
+
 def _tensor(data: Any, dtype: Any) -> Node:
     target = to_dtype(dtype)
     if isinstance(data, int | float):
@@ -251,4 +259,12 @@ randn = composite(
     "randn", _draw("randn"), args="*size, dtype=None", family="create",
     doc="Standard normal random numbers, for a seed the same as PyTorch's.",
     draws=True, words=("normal", "randomnormal"),
+)
+rand_like = composite(
+    "rand_like", _draw_like("rand"), args="input, *, dtype=None", family="create", draws=True,
+    doc="Uniform random numbers in [0, 1) in the shape of a tensor.",
+)
+randn_like = composite(
+    "randn_like", _draw_like("randn"), args="input, *, dtype=None", family="create", draws=True,
+    doc="Standard normal random numbers in the shape of a tensor.",
 )

@@ -169,7 +169,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
         name, lambda x, diagonal: kernel(x, max(-x.shape[-2], min(diagonal, x.shape[-1]))),
         family="diagonal", args="input, diagonal=0", build=build, doc=doc,
         vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),), batching=LINEAR,
-        blocking=Blocking(batch(2)), numpy=name,
+        blocking=Blocking(batch(2)), numpy=name, in_place=True,
     )
     return op
 

@@ -125,6 +125,11 @@ def _conversion(name: str, dtype: str) -> Op:
     )
 
 
+type_as = composite(
+    "type_as", lambda input, other: call("to", input, dtype=as_node(other).dtype), args="input, other",
+    family="elementwise", torch="Tensor.type_as", doc="The tensor in the dtype of another.",
+    example=("type_as(input, other)", "input:0 other:0"),
+)
 float_ = _conversion("float", "float32")
 double = _conversion("double", "float64")
 half = _conversion("half", "float16")

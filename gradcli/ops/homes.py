@@ -5,14 +5,14 @@ Written by docs/generate.py from the rows.
 
 HOMES = {
     "elementwise": """
-        _cast _operand to float double half long int bool clone _row_major contiguous detach no_grad _scaled add
-        sub subtract rsub mul multiply div divide true_divide floor_divide _div_floor _div_trunc remainder fmod
-        neg negative abs absolute sign lerp xlogy hypot eq ne not_equal lt less le less_equal gt greater ge
-        greater_equal bitwise_and bitwise_or bitwise_not logical_and logical_or logical_xor logical_not isnan
-        isinf isfinite pow square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p logaddexp floor ceil
-        trunc fix round frac where maximum minimum clamp clip _clamp_min clamp_min _clamp_max clamp_max sin cos
-        tan asin arcsin acos arccos atan arctan sinh cosh tanh asinh arcsinh acosh arccosh atanh arctanh atan2
-        arctan2
+        _cast _operand to type_as float double half long int bool clone _row_major contiguous detach no_grad
+        _scaled add sub subtract rsub mul multiply div divide true_divide floor_divide _div_floor _div_trunc
+        remainder fmod neg negative abs absolute sign lerp xlogy hypot eq ne not_equal lt less le less_equal gt
+        greater ge greater_equal bitwise_and bitwise_or bitwise_not logical_and logical_or logical_xor
+        logical_not isnan isinf isfinite pow square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p
+        logaddexp floor ceil trunc fix round frac where maximum minimum clamp clip _clamp_min clamp_min
+        _clamp_max clamp_max sin cos tan asin arcsin acos arccos atan arctan sinh cosh tanh asinh arcsinh acosh
+        arccosh atanh arctanh atan2 arctan2
     """,
     "bessel": """
         _bessel_i i0 i0e i1 i1e
@@ -32,6 +32,7 @@ HOMES = {
     """,
     "create": """
         _filled _drawn tensor ones zeros full ones_like zeros_like full_like eye arange linspace rand randn
+        rand_like randn_like
     """,
     "diagonal": """
         diagonal _diagonal_back diag_embed diag tril triu trace

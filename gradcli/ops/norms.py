@@ -232,5 +232,5 @@ renorm: Op = primitive(
         lambda node, dim: (dim,) if dim == node.params["dim"] else None,
         lower=lambda node: node.inputs[0] * _scale(node.inputs[0], **node.params)[1],
     ),
-    example=("renorm(input, 2, 0, 1.5)", "input:2"),
+    example=("renorm(input, 2, 0, 1.5)", "input:2"), in_place=True,
 )

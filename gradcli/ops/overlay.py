@@ -56,12 +56,12 @@ index_put = composite(
     "index_put", _index_put, args="input, indices: each, values: tensor, accumulate=False", family="overlay",
     doc="The tensor with values put at indices, a tuple of them as in x[indices], or with accumulate added there.",
     example=("index_put(input, (indices,), values)", "input:1 indices:1:int64 values:1"),
-    measures=True, words=("scatternd",),
+    measures=True, words=("scatternd",), in_place=True,
 )
 put = composite(
     "put", _put, args="input, index: places, source: tensor, accumulate=False", family="overlay", torch="Tensor.put",
     doc="The tensor with a source put at indices into the flattened tensor, or with accumulate added there.",
-    example="input:1 index:1:int64 source:1",
+    example="input:1 index:1:int64 source:1", in_place=True,
 )
 
 
@@ -233,5 +233,5 @@ masked_put: Op = primitive(
 masked_scatter = composite(
     "masked_scatter", _masked_scatter, args="input, mask: mask, source: tensor", family="overlay",
     doc="The tensor with the elements of a source, one after the other, where a mask is true.",
-    example="input:1 mask:1:bool source:1",
+    example="input:1 mask:1:bool source:1", in_place=True,
 )

@@ -683,7 +683,7 @@ recurrence = primitive(
 )
 cumsum: Op = _running(
     "cumsum", np.add, lambda g, out, x, dim: (flip(cumsum(flip(g, (dim,)), dim), (dim,)) if x.ndim else g,),
-    "Running sum along a dimension.", example=("cumsum(input, 0)", "input:1"),
+    "Running sum along a dimension.", example=("cumsum(input, 0)", "input:1"), in_place=True,
     native=NativeRunning(accumulators.SUM_LANES, "_cumsum_from_end"),
 )
 # The simplifier puts it in the place of the running sum of what is flipped, and flipped back.
@@ -696,7 +696,7 @@ cumsum_from_end = primitive(
 )
 cumprod = _running(
     "cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.", textbook=_cumprod_textbook,
-    textbook_whole=_cumprod_whole, example=("cumprod(input, 0)", "input:1"),
+    textbook_whole=_cumprod_whole, example=("cumprod(input, 0)", "input:1"), in_place=True,
     native=NativeRunning(accumulators.PRODUCT_LANES),
 )
 

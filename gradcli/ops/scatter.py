@@ -234,12 +234,12 @@ scatter = composite(
     args="input, dim, index: places, src: tensor=None, value: number=None, *, reduce: scattering=None",
     doc="The tensor with a source or a value put at each index along a dimension; of equal indices the last one "
     "counts. reduce adds or multiplies instead.",
-    example=("scatter(input, 0, index, src)", "input:1 index:1:int64 src:1"),
+    example=("scatter(input, 0, index, src)", "input:1 index:1:int64 src:1"), in_place=True,
 )
 scatter_add = composite(
     "scatter_add", _scatter_add, args="input, dim, index: places, src: tensor", family="scatter",
     doc="The tensor with a source added at each index along a dimension, one after the other.",
-    example=("scatter_add(input, 0, index, src)", "input:1 index:1:int64 src:1"),
+    example=("scatter_add(input, 0, index, src)", "input:1 index:1:int64 src:1"), in_place=True,
 )
 
 
@@ -336,16 +336,17 @@ index_add = composite(
     "index_add", _index_add, args="input, dim, index: places, source: tensor, *, alpha=1", family="scatter",
     doc="The tensor with alpha times the slices of a source added at a list of indices of a dimension.",
     example=("index_add(input, 0, index, source)", "input:1 index:1:int64 source:1"), words=("accumarray",),
+    in_place=True,
 )
 index_copy = composite(
     "index_copy", _index_copy, args="input, dim, index: places, source: tensor", family="scatter",
     doc="The tensor with the slices of a source at a list of indices of a dimension.",
-    example=("index_copy(input, 0, index, source)", "input:1 index:1:int64 source:1"),
+    example=("index_copy(input, 0, index, source)", "input:1 index:1:int64 source:1"), in_place=True,
 )
 index_fill = composite(
     "index_fill", _index_fill, args="input, dim, index: places, value: number|tensor", family="scatter",
     doc="The tensor with a number at a list of indices of a dimension.",
-    example=("index_fill(input, 0, index, 0)", "input:1 index:1:int64"),
+    example=("index_fill(input, 0, index, 0)", "input:1 index:1:int64"), in_place=True,
 )
 
 
@@ -472,12 +473,12 @@ scatter_reduce = composite(
     args="input, dim, index: places, src: tensor, reduce: scattered, *, include_self=True",
     doc="The tensor with elements of a source taken together at each index along a dimension: their "
     "sum, prod, mean, amax or amin, with what was there or without.",
-    example=("scatter_reduce(input, 0, index, src, 'sum')", "input:1 index:1:int64 src:1"),
+    example=("scatter_reduce(input, 0, index, src, 'sum')", "input:1 index:1:int64 src:1"), in_place=True,
 )
 index_reduce = composite(
     "index_reduce", _index_reduce, family="scatter",
     args="input, dim, index: places, source: tensor, reduce: scattered, *, include_self=True",
     doc="The tensor with the places of a source taken together at a list of places of a dimension: "
     "their sum, prod, mean, amax or amin, with what was there or without.",
-    example=("index_reduce(input, 0, index, source, 'mean')", "input:1 index:1:int64 source:1"),
+    example=("index_reduce(input, 0, index, source, 'mean')", "input:1 index:1:int64 source:1"), in_place=True,
 )

@@ -107,12 +107,16 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    *,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of `outputs` with respect to `inputs`; no `.grad` is changed.
 
     With `create_graph=True` they can be differentiated again. An input on which the outputs do not depend is an error,
-    or has the gradient None with `allow_unused`.
+    or has the gradient None with `allow_unused`, and zeros with `materialize_grads`. `retain_graph` and `only_inputs`
+    are accepted for compatibility with PyTorch.
 
     >>> import gradcli as gc
     >>> x = gc.tensor(3.0, requires_grad=True)
@@ -130,9 +134,13 @@ def grad(
             raise GradcliError("one of the inputs does not require grad", hint="call x.requires_grad_() on it")
     nodes = [seed_of(o.node, lower(s)) for o, s in zip(outs, seeds, strict=True)]
     found = vjp([o.node for o in outs], nodes, [t.node for t in targets])
-    if not allow_unused and len(found) < len({t.node for t in targets}):
+    if materialize_grads and allow_unused is False:
+        raise GradcliError("materialize_grads needs allow_unused", hint="leave allow_unused out")
+    if not (allow_unused or materialize_grads) and len(found) < len({t.node for t in targets}):
         raise GradcliError("an output does not depend on one of the inputs", hint="allow_unused=True gives None for it")
     gradients = {node: tensor_of(g) for node, g in found.items()}
     if not create_graph:
         gradients = dict(zip(gradients, as_leaves(list(gradients.values())), strict=True))
+    if materialize_grads:
+        return tuple(gradients[t.node] if t.node in gradients else call(OPS["zeros_like"], t) for t in targets)
     return tuple(gradients.get(t.node) for t in targets)

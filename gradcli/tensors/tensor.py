@@ -127,7 +127,11 @@ class Tensor(Elements):
         return _raise(numpy_function(function, tuple(lower(a) for a in args), lowered))
 
     def __iter__(self) -> Iterator[Tensor]:
-        return (self[k] for k in range(len(self)))
+        if not self.ndim:
+            raise TypeError("a 0-dim tensor cannot be iterated over")
+        # As many as unbind() makes at once; more come one by one.
+        few = len(self) <= 100_000
+        return iter(call(OPS["unbind"], self)) if few else (self[k] for k in range(len(self)))
 
     def __repr__(self) -> str:
         from gradcli.render.text import format_tensor
@@ -261,7 +265,7 @@ class Tensor(Elements):
         op = OPS.function(name)
         if op is None:
             changing = OPS.function(name[:-1]) if name.endswith("_") else None
-            if changing is not None and changing.family == "elementwise":
+            if changing is not None and changing.changes_in_place:
                 return MethodType(_in_place(changing, name), self)
             moved = "leave it out: everything is computed on the CPU" if name in ("cpu", "cuda", "device") else None
             hint = moved or did_you_mean(name, list(OPS.functions()))
