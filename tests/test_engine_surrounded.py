@@ -9,6 +9,7 @@ import pytest
 
 import gradcli as gc
 from gradcli.engine.execute import new_arrays, run
+from gradcli.engine.plan import assemble
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program, Sizes
 from gradcli.engine.plan_report import plan_text
@@ -87,16 +88,20 @@ def test_the_plan_tells_of_it() -> None:
     ]
 
 
-@pytest.mark.usefixtures("in_blocks")
 def test_results_share_no_memory() -> None:
-    x, y = (np.random.default_rng(k).normal(size=(600, 301)) for k in range(2))
-    result = gc.evaluate("sum(tanh(X[1:] + Y[:-1]))", {"X": x, "Y": y})
-    assert result.grads is not None
-    first, second = (result.grads[name].value() for name in "XY")
-    assert not np.shares_memory(first, second)
-    slope = 1 - np.tanh(x[1:] + y[:-1]) ** 2
-    np.testing.assert_allclose(first, np.pad(slope, ((1, 0), (0, 0))), rtol=1e-12)
-    np.testing.assert_allclose(second, np.pad(slope, ((0, 1), (0, 0))), rtol=1e-12)
+    """An array that two values show is copied for them where one is a result, and made once where it is alone."""
+    program = planned(with_gradients(LAPLACIAN, drawn()))
+    alone, shown = ([*one.shown] for one in program.surrounded.values())
+    assert (len(alone), len(shown)) == (1, 2)
+
+    def made_among_zeros(*results: int) -> list[list[int]]:
+        found = assemble._surrounded(program.stages, program.values, [*program.roots, *results])
+        return [[*one.shown] for one in found.values()]
+
+    assert made_among_zeros() == made_among_zeros(*alone) == [alone, shown]
+    assert made_among_zeros(shown[0]) == made_among_zeros(*shown) == [alone]
+    # A result has no zeros around it.
+    assert made_among_zeros(*program.surrounded) == []
 
 
 @pytest.mark.parametrize("expression", ["cat([A, B], 1)", "roll(A, 7, 0)", "roll(A, -3, 1)", "pad(A, (1, 2, 3, 0))"])
