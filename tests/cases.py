@@ -98,7 +98,7 @@ def _listed() -> list[Case]:
         "x + 2|2 + x|x - 2|2 - x|x * 2|2 * x|x / 2|2 / x|x % 2|x ** 2|x ** 3|x ** 0|x ** 1|x ** -1|x ** -2|x ** 0.5"
         "|2 ** x|x ** 1.7|-x|+x|abs(x)|fmod(x, 1.1)|remainder(x, 1.1)|xlogy(x, 2)|xlogy(2, x)|x.clamp(0.8, 1.5)"
         "|x.clamp(min=1)|x.clamp(max=1)|clip(x, 0.8, 1.5)|where(x > 1, x, 2.)|where(x > 1, 0., x)|add(x, x, alpha=3)"
-        "|sub(x, x, alpha=3)|sub(x, 2)|rsub(x, 2)|square(x)|clone(x)|contiguous(x)|x.double()|to(x, float64)"
+        "|sub(x, x, alpha=3)|sub(x, 2)|rsub(x, 2)|square(x)|clone(x)|contiguous(x)|x.double()|x.type_as(x)|to(x, float64)"
         "|2*(3*x+7)**2|x*x*x|x/x|exp(-x**2/2)|sin(x)*cos(x) + tanh(x)/x|round(x, decimals=2)"
     )
     cases += [_x(e, domain=P) for e in arithmetic.split("|")]
