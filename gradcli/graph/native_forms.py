@@ -118,15 +118,14 @@ class NativeParts:
 
     def parts(self, node: Any) -> tuple[int, list[Part]] | None:
         """The dimension, and what is at each place along it; None where these are too many to be listed."""
-        known = self.spans(node)
-        found = self.rule(node) if known is None else None
-        dim = known[0] if known else found[0] if found else 0
-        if (known or found) is None or node.shape[dim] > _MOST_LISTED:
+        found = self.spans(node) or self.rule(node)
+        if found is None or node.shape[found[0]] > _MOST_LISTED:
             return None
-        if found is not None:
-            return dim, [found[1](place) for place in range(node.shape[dim])]
+        dim, known = found
+        if not isinstance(known, list):
+            return dim, [known(place) for place in range(node.shape[dim])]
         order: list[Part] = [None] * node.shape[dim]
-        for start, stop, number, first in known[1] if known else []:
+        for start, stop, number, first in known:
             order[start:stop] = [(number, first + k) for k in range(stop - start)]
         return dim, order
 

@@ -89,10 +89,8 @@ def _are_read_in_lines(reader: Lowering, groups: Groups, lines: Lines) -> bool:
     items = list(itertools.chain(*groups))
     made = {item.out for item in items}
     outside = {slot for item in items for slot, _ in item.operands} - made | {w.slot for w in reader.one.writes}
-    widest, most = (
-        max(map(reader.places, outside), default=0),
-        max((math.prod(item.space) for item in items), default=0),
-    )
+    widest = max(map(reader.places, outside), default=0)
+    most = max((math.prod(item.space) for item in items), default=0)
     return widest * 2 >= most and _are_full_lines(reader, groups, lines)
 
 
