@@ -97,6 +97,27 @@ def test_many_detached_tensors() -> None:
     assert y._sharing is not None and len(y._sharing) < 5
 
 
+def test_a_graph_built_before_a_change_keeps_its_values() -> None:
+    """Also where the changed tensor has been computed first."""
+    x = gc.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    z = y * y
+    y.mul_(3)
+    assert y.tolist() == [6.0, 12.0] and z.tolist() == [4.0, 16.0]
+    z.sum().backward()
+    assert x.grad.tolist() == [8.0, 16.0]
+
+
+def test_the_variable_of_a_changed_leaf_is_the_leaf() -> None:
+    x = gc.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 3
+    with gc.no_grad():
+        x.mul_(2)
+    assert y.grad_fn.next_functions[0][0].variable is x
+    y.sum().backward()
+    assert x.tolist() == [2.0, 4.0] and x.grad.tolist() == [3.0, 3.0]
+
+
 def test_data_is_replaced() -> None:
     x = leaf()
     new = gc.tensor([5.0, 6.0, 7.0])

@@ -128,6 +128,12 @@ class Node(Operators):
     def is_floating(self) -> bool:
         return self.dtype.kind == "f"
 
+    def shown_by(self) -> Any:
+        """The live tensor that shows this node, None where there is none: one that was changed in place since shows
+        another node."""
+        tensor = None if self.tensor is None else self.tensor()
+        return tensor if tensor is not None and tensor.node is self else None
+
     def __repr__(self) -> str:
         return f"Node({self.op.name}, shape={self.shape}, dtype={self.dtype})"
 

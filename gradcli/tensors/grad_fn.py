@@ -33,7 +33,9 @@ class GradFn:
         """The leaf tensor whose `.grad` an AccumulateGrad adds to."""
         if self._node.op is not INPUT:
             raise AttributeError(f"{self.name()} has no variable; AccumulateGrad has")
-        return self._tensor_of(self._node)
+        # One that was changed in place shows another node by now.
+        live = None if self._node.tensor is None else self._node.tensor()
+        return self._tensor_of(self._node) if live is None else live
 
     @property
     def label(self) -> str | None:

@@ -315,7 +315,7 @@ class Tensor(Elements):
 
 def tensor_of(node: Node) -> Tensor:
     """The live tensor that shows `node`, or a new one."""
-    live = node.tensor() if node.tensor is not None else None
+    live: Tensor | None = node.shown_by()
     return Tensor(node) if live is None else live
 
 

@@ -341,7 +341,7 @@ def known_value(node: Node) -> Any:
     if not node.inputs:
         data = node.params.get("data")
         return data if data is not None else node.params.get("value") if node.op is CONSTANT else None
-    tensor: Any = node.tensor() if node.tensor is not None else None
+    tensor = node.shown_by()
     return None if tensor is None else tensor.known_value
 
 
