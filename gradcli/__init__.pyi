@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from types import EllipsisType
-from typing import Any, Literal, NamedTuple, Never, Self, TypeAlias, TypeVar, overload
+from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -285,8 +285,10 @@ class Tensor:
         """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
     def copy_(self, source: Any) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
+    def become(self, node: _Node) -> None:
+        """Show another node from now on."""
     def __getitem__(self, index: _Index) -> Tensor: ...
-    def __setitem__(self, index: Never, value: Never) -> None: ...
+    def __setitem__(self, index: _Index, value: Any) -> None: ...
     def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
     def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
     def __iadd__(self, other: _TensorLike) -> Tensor: ...

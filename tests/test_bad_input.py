@@ -408,7 +408,7 @@ def test_views_take_no_memory() -> None:
         OPS["unfold"](x, 2, 2, 1),
         OPS["reshape"](OPS["permute"](x, 2, 1, 0), 3, 2),
     ]
-    assert {*(view.op.name for view in views), "_unsafe_view", "_one_step"} == {
+    assert {*(view.op.name for view in views), "_unsafe_view", "_one_step", "_again", "_overwritten", "_apart"} == {
         op.name for op in OPS.values() if op.blocking.view
     }
     for view in views:

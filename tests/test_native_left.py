@@ -524,6 +524,7 @@ NOT_NATIVE = {
     "lu_unpack": "several results at once",
     "frexp": "two results of different types",
     "_one_step": "an operation on places, one after the other",
+    **dict.fromkeys(("_again", "_overwritten"), "left out where values are computed"),
     **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "squeeze", "unsqueeze"), "nothing is computed"),
 }
 

@@ -64,7 +64,8 @@ class Node(Operators):
     """One operation applied to nodes: immutable, compared by identity, evaluated by whoever needs its value.
 
     `weak` marks a Python number, which does not promote the dtype of its partners. `tensor` is a weak reference
-    that the Tensor showing this node sets, so that a value computed once for a live tensor is not computed again.
+    that the Tensor showing this node sets, so that a value computed once for a live tensor is not computed again;
+    `views` are such references to the tensors that show elements of it.
     `strides` (in elements, None when contiguous) is the layout that PyTorch would give the result: it decides which
     reshapes are views there, hence the names in the chain; how gradcli stores the result is the executor's business.
     """
@@ -80,6 +81,7 @@ class Node(Operators):
         "strides",
         "span",
         "tensor",
+        "views",
         "__weakref__",
     )
     # Keeps `array * node` from being taken apart element by element by NumPy.
@@ -105,6 +107,7 @@ class Node(Operators):
         self.strides: Shape | None = None
         self.span: Span | None = None
         self.tensor: weakref.ref[Any] | None = None
+        self.views: list[weakref.ref[Any]] | None = None
 
     @property
     def ndim(self) -> int:

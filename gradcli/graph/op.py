@@ -106,6 +106,10 @@ class Op:
     from inputs and params, `dtype_rule` says what an elementwise kernel takes, `layout` gives the strides of the result
     where they may differ from contiguous ones.
 
+    `shares` says that PyTorch has the result in the memory of the first operand, a truth or a function of the node: a
+    change of one in place is a change of the other. `put(node, x, new)` gives that operand, `x`, with `new` in place of
+    the elements that the result shows.
+
     An operation with several results names them in `results`, and callers get them under these names. Its kernel gives
     a tuple of arrays, `infer` a (shape, dtype) for each, `finish` of its `accumulate` such a tuple; `layout` is asked
     for each by its shape. A dimension along which it can be cut has the same place in all of them. With `skips` the
@@ -168,6 +172,8 @@ class Op:
     dtype_rule: str = "promote"
     layout: Callable[[tuple[Any, ...], Params, Shape], Shape | None] | None = None
     native: Any = None
+    shares: bool | Callable[[Any], bool] = False
+    put: Callable[[Any, Any, Any], Any] | None = None
     results: tuple[str, ...] = ()
     part: Callable[[Any, int], Any] | None = None
     skips: bool = False

@@ -205,6 +205,10 @@ def _fold_kernel(g: Any, shape: Shape, dim: int, size: int, step: int) -> Any:
     return out
 
 
+def _refuse_windows(node: Node, x: Node, new: Node) -> Node:
+    raise GradcliError("the windows of unfold() cannot be changed in place", hint="use clone()")
+
+
 unfold: Op = primitive(
     "unfold", _unfold_kernel, _unfold_infer, family="shape", args="input, dimension: dim, size: int, step: int",
     build=_unfold, torch="Tensor.unfold",
@@ -212,6 +216,7 @@ unfold: Op = primitive(
     vjp=lambda g, out, x, **how: (make(fold, (g,), {"shape": x.shape, **how}),), layout=_unfold_layout, batching=LINEAR,
     blocking=Blocking(lambda node, dim: None if dim in (node.params["dim"], node.ndim - 1) else (dim,), view=True),
     example=("unfold(input, 0, 2, 1)", "input:1"), text=spelling.every("dim", "size", "step"), tame=True,
+    shares=True, put=_refuse_windows,
 )
 fold: Op = primitive(
     "_fold", _fold_kernel, given_shape, family="reduction", doc="The sum of windows, each added where it was taken.",

@@ -15,7 +15,7 @@ from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Blocking, Op, Params, Shape
+from gradcli.graph.op import OPS, Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR, written
 from gradcli.ops.blocking import batch
 from gradcli.ops.family import call, composite, given_shape, primitive
@@ -131,7 +131,10 @@ diagonal = primitive(
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last dimension; offset moves it right, or down if negative.",
     formula=places.diagonal, text=spelling.every("offset", "dim1", "dim2"), latex=typeset.diagonal_of, numpy="diagonal",
-    words=("diagpart", "diagonalpart"),
+    words=("diagpart", "diagonalpart"), shares=lambda node: not node.params["copy"],
+    put=lambda node, x, new: make(
+        OPS["_diagonal_scatter"], (x, new), {word: node.params[word] for word in ("offset", "dim1", "dim2")}
+    ),
 )
 diagonal_back: Op = primitive(
     "_diagonal_back", _place_kernel, given_shape, family="diagonal", batching=LINEAR, vjp=_place_vjp,

@@ -51,7 +51,7 @@ HOMES = {
         dropout alpha_dropout feature_alpha_dropout dropout1d dropout2d dropout3d
     """,
     "one_step": """
-        _one_step fill _zero
+        _one_step _again _apart _overwritten fill _zero
     """,
     "gather": """
         gather _placed take_along_dim take _embedding embedding _one_hot one_hot repeat_interleave

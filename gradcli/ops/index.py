@@ -365,7 +365,7 @@ whole_numbers = primitive(
 alias = primitive(
     "_alias", lambda x: x, family="index", grad_fn="AliasBackward0", doc="The tensor itself, as x[...] gives it.",
     vjp=lambda g, out, x: (g,), layout=lambda inputs, params, shape: inputs[0].strides, batching=batching.sums(0),
-    blocking=Blocking(aligned, view=True), same=True, native=lambda v, x: x,
+    blocking=Blocking(aligned, view=True), same=True, native=lambda v, x: x, shares=True, put=lambda node, x, new: new,
 )
 def _selected(node: Node) -> Any:
     dim = node.params["dim"]
@@ -402,8 +402,16 @@ select = primitive(
     doc="One index of a dimension, which is dropped.", batching=batching.LINEAR,
     blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
     formula=lambda c, s: places.selected(c, s, **s.params), text=spelling.select, tame=True,
-    example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected),
+    example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected), shares=True,
+    put=lambda node, x, new: make(OPS["_select_scatter"], (x, new), node.params),
 )
+def _put_at(node: Node, x: Node, new: Node) -> Node:
+    places: list[Any] = [slice(None)] * x.ndim
+    for dim, index in zip(node.params["dims"], node.inputs[1:], strict=True):
+        places[dim] = index
+    return call("index_put", x, tuple(places), new)
+
+
 index_ = primitive(
     "_index", _index_kernel, _index_infer, into=_index_into, family="index", doc="The elements at lists of indices.",
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]),
@@ -411,7 +419,7 @@ index_ = primitive(
         make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
     ),
     batching=INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
-    native=NativeLookup(_index_places, NativeParts(_taken), _looked_at),
+    native=NativeLookup(_index_places, NativeParts(_taken), _looked_at), put=_put_at,
 )
 def _added(node: Node) -> Node | None:
     """At each place of a dimension the sum of what goes there."""

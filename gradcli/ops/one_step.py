@@ -39,11 +39,37 @@ step = primitive(
 )
 
 
+again = primitive(
+    "_again", lambda x, base: x, family="index", args="input, base", same=True,
+    shares=True, put=lambda node, x, new: new,
+    doc="A view taken once more, of a tensor that was changed in place.",
+    blocking=Blocking(lambda node, dim: (*aligned(node, dim)[:1], None), view=True),
+    vjp=lambda g, out, x, base: (g, None), batching=Batching(lambda node, operands: operands[0], scales=True),
+    grad_fn=lambda node: ("AsStridedBackward0", node.inputs[1:]),
+    layout=lambda inputs, params, shape: inputs[0].strides,
+)
+
+
+apart = primitive(
+    "_apart", lambda x: x, family="index", same=True, grad_fn=None,
+    doc="The tensor itself, in memory of its own as far as anybody can tell.",
+    blocking=Blocking(aligned, view=True), vjp=lambda g, out, x: (g,),
+    batching=Batching(lambda node, operands: operands[0], scales=True), native=lambda v, x: x,
+)
+overwritten = primitive(
+    "_overwritten", lambda x, old: x, family="index", args="input, old", same=True, grad_fn=None,
+    doc="Other values in a tracked tensor, whose gradient is what it was: a change that is not tracked.",
+    blocking=Blocking(lambda node, dim: (*aligned(node, dim)[:1], None), view=True),
+    vjp=lambda g, out, x, old: (None, g), batching=Batching(lambda node, operands: operands[0], scales=True),
+    layout=lambda inputs, params, shape: inputs[0].strides,
+)
+
+
 def _fill(input: Any, value: Any) -> Node:
     x, number = as_node(input), as_node(value)
     if number.ndim:
         raise SizeError("fill() takes a number or a 0-dim tensor, got shape {}", number.shape, argument="value")
-    filled = expand(cast(number, x.dtype), x.shape)
+    filled = make(apart, (expand(cast(number, x.dtype), x.shape),))
     if number.weak:
         return one_step("FillBackward0", filled, x, flat=True)
     return one_step("FillBackward1", filled, x, number, flat=True)

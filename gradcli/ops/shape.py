@@ -18,7 +18,7 @@ from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_a
 from gradcli.graph.infer import in_one_dtype
 from gradcli.graph.native_forms import Dims, NativeParts, NativeView, Span
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Blocking, Op, Params, Shape
+from gradcli.graph.op import OPS, Blocking, Op, Params, Shape
 from gradcli.ops import batching
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import VIEW, aligned, except_along
@@ -110,7 +110,7 @@ def _reshaping(name: str, doc: str, args: str = "input, shape", **row: Any) -> O
     return primitive(
         name, lambda x, shape, **_: x.reshape(shape), given_shape, family="shape", args=args, doc=doc, reshapes=True,
         vjp=lambda g, out, x, **_: (reshape(g, x.shape),), batching=LINEAR, blocking=VIEW, simplify=shapes.reshape,
-        **row,
+        shares=True, put=lambda node, x, new: reshape(new, x.shape), **row,
     )
 
 
@@ -245,7 +245,8 @@ permute = primitive(
     blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True, merged=_permute_merged),
     native=NativeView(lambda node: ([(dim, 0, 1) for dim in node.params["dims"]], [])),
     formula=reshapes.permuted, example=("permute(input, 1, 0)", "input:2"), numpy=".transpose", simplify=shapes.permute,
-    words=("permutedims",),
+    words=("permutedims",), shares=True,
+    put=lambda node, x, new: permuted(new, inverse_permutation(node.params["dims"])),
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
@@ -340,13 +341,20 @@ def _repeat_vjp(g: Node, out: Node, x: Node, repeats: Shape) -> tuple[Node]:
     return (reshape(call("sum", reshape(g, split), tuple(range(0, len(split), 2))), x.shape),) if split else (g,)
 
 
+def _put_expanded(node: Node, x: Node, new: Node) -> Node:
+    if node.size != x.size:
+        message = "several places of an expanded tensor show the same element: it cannot be changed in place"
+        raise GradcliError(message, hint="use clone()")
+    return reshape(new, x.shape)
+
+
 expand = primitive(
     "expand", lambda x, shape: np.broadcast_to(x, shape), given_shape, family="shape", args="input, *shape",
     build=_expand, layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
     doc="Dimensions of length 1 expanded, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
     batching=LINEAR, blocking=Blocking(aligned, view=True), formula=reshapes.expanded, repeats=True,
     latex=typeset.expanded, example=("expand(input, 2, -1)", "input:1"), numpy="broadcast_to", simplify=shapes.expand,
-    native=lambda v, x: x,
+    native=lambda v, x: x, shares=True, put=_put_expanded,
 )
 def _repeated(node: Node) -> Any:
     """Along one dimension."""
@@ -552,7 +560,8 @@ slice_ = primitive(
     family="index", doc="A range of one dimension.", grad_fn="SliceBackward0", layout=_slice_layout,
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),), batching=LINEAR,
     blocking=Blocking(except_along, view=True), formula=places.sliced, text=spelling.sliced, tame=True,
-    native=NativeView(_sliced),
+    native=NativeView(_sliced), shares=True,
+    put=lambda node, x, new: make(OPS["_slice_scatter"], (x, new), node.params),
 )
 embed: Op = primitive(
     "_embed", _embed_kernel, given_shape, family="index",

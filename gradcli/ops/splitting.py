@@ -84,7 +84,7 @@ pieces_ = primitive(
     doc="Pieces along a dimension, from each place to the next.", vjp=_split_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs),
     layout=lambda inputs, params, shape: layout.normalize(shape, strides_of(inputs[0])),
-    blocking=Blocking(except_along),
+    blocking=Blocking(except_along), shares=True,
 )
 
 
@@ -248,6 +248,6 @@ unbind: Op = primitive(
     "unbind", lambda x, dim: tuple([x[(slice(None),) * dim + (k,)] for k in range(x.shape[dim])]), _unbind_infer,
     family="shape", args="input, dim: dim=0", build=_unbind, results=MANY,
     part=lambda several, index: make(select, several.inputs, {"dim": several.params["dim"], "index": index}),
-    doc="The tensors along a dimension, one by one.", vjp=_unbind_vjp, layout=select.layout,
+    doc="The tensors along a dimension, one by one.", vjp=_unbind_vjp, layout=select.layout, shares=True,
     example=("unbind(input)[0]", "input:2"),
 )

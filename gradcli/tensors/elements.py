@@ -73,9 +73,14 @@ class Elements(Operators):
     def value(self) -> np.ndarray:
         """The elements as a read-only array, whether tracked or not."""
         if self.known_value is None:
+            self._settle()
+        if self.known_value is None:
             compute_values([self])
         assert self.known_value is not None
         return self.known_value
+
+    def _settle(self) -> None:
+        """Prepare for values that are asked for."""
 
     def numpy(self) -> np.ndarray:
         """The elements as a read-only NumPy array; refused for a tracked tensor, which would lose its gradient."""

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cache
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcli.autodiff.vjp import shown, vjp
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.graph.arguments import as_flag, kind_of
-from gradcli.graph.dtypes import CATEGORY
-from gradcli.graph.infer import cast
+from gradcli.graph.arguments import as_flag, as_node, kind_of
 from gradcli.graph.measured import WAY
 from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
+from gradcli.tensors.changes import change, follow, lean_on, settle
 from gradcli.tensors.elements import Elements, compute_values, lower, measured_now, tensors_of
 from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.modes import is_grad_enabled
+from gradcli.tensors.views import ViewPlace, assigned, copied, join, place_of, same_place
 
 if TYPE_CHECKING:
     from gradcli.tensors.callable import Function
@@ -44,7 +45,7 @@ class Tensor(Elements):
     returns are read-only, so that a graph built earlier keeps its meaning.
     """
 
-    __slots__ = ("_grad", "_retains_grad", "_sharing", "__weakref__")
+    __slots__ = ("_grad", "_retains_grad", "above", "is_changed", "__weakref__")
 
     def __init__(self, node: Node) -> None:
         if not isinstance(node, Node):
@@ -53,9 +54,12 @@ class Tensor(Elements):
         self._grad: Tensor | None = None
         self.known_value: np.ndarray | None = None
         self._retains_grad = False
-        #: The tensors that show the same elements, through `detach` and `data`: a change in place is a change of all.
-        self._sharing: list[weakref.ref[Tensor]] | None = None
+        #: Where its elements belong to others too, though it is a leaf of its own.
+        self.above: ViewPlace | None = None
+        #: Whether it was changed in place since its values were computed.
+        self.is_changed = False
         node.tensor = weakref.ref(self)
+        join(self)
 
     @property
     def requires_grad(self) -> bool:
@@ -107,12 +111,14 @@ class Tensor(Elements):
         if not isinstance(new, Tensor):
             raise GradcliError("x.data can only be set to a tensor", hint="use gradcli.tensor(data)")
         # What x.data -= y ends with is the tensor's own data.
-        if not self._shares_with(new):
+        if not same_place(self.node, new.node):
             if not self.is_leaf:
                 raise GradcliError("the data of a tracked result cannot be replaced", hint="use x.detach()")
-            tracked = self.requires_grad
-            self._become(input_node(new.value(), requires_grad=True) if tracked else _detached(new.node))
-            self._share(new)
+            if self.requires_grad:
+                self.become(input_node(new.value(), requires_grad=True))
+                lean_on(self, place_of(new.node))
+            else:
+                self.become(_detached(new.node))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         # NumPy's functions name operations of all kinds; they are imported by those who call one.
@@ -132,6 +138,9 @@ class Tensor(Elements):
         # As many as unbind() makes at once; more come one by one.
         few = len(self) <= 100_000
         return iter(call(OPS["unbind"], self)) if few else (self[k] for k in range(len(self)))
+
+    def _settle(self) -> None:
+        settle(self)
 
     def __repr__(self) -> str:
         from gradcli.render.text import format_tensor
@@ -174,34 +183,23 @@ class Tensor(Elements):
             if tensor.grad is None or create_graph or tensor.grad.requires_grad:
                 tensor.grad = total
             else:
-                tensor.grad._update(total)
+                tensor.grad._update(total.node)
 
     def detach(self) -> Tensor:
         """The same values, untracked; changing them in place changes this tensor too."""
         return call(OPS["detach"], self)
-
-    def _share(self, other: Tensor) -> None:
-        """Belong to the tensors that show the same elements as `other`, and to no others."""
-        if self._sharing is not None:
-            self._sharing[:] = [ref for ref in self._sharing if ref() is not self]
-        if other._sharing is None:
-            other._sharing = [weakref.ref(other)]
-        count = len(other._sharing)
-        if not count & (count - 1):
-            # Looked through where it has doubled, so that a thousand of them do not take a million steps.
-            other._sharing[:] = [ref for ref in other._sharing if ref() is not None]
-        other._sharing.append(weakref.ref(self))
-        self._sharing = other._sharing
-
-    def _shares_with(self, other: Tensor) -> bool:
-        return self is other or (self._sharing is not None and self._sharing is other._sharing)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start or stop tracking operations on this leaf; returns the tensor itself."""
         if as_flag(requires_grad, "requires_grad") != self.requires_grad:
             if not self.is_leaf:
                 raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for an untracked tensor")
-            self._become(input_node(self.value(), requires_grad=requires_grad))
+            old, place = self.node, place_of(self.node)
+            self.become(input_node(self.value(), requires_grad=requires_grad))
+            if place.origin is old:
+                follow(old, self.node)
+            else:
+                lean_on(self, place)
         return self
 
     def retain_grad(self) -> None:
@@ -217,47 +215,32 @@ class Tensor(Elements):
 
     def zero_(self) -> Tensor:
         """Set every element to 0, as in `x.grad.zero_()`; returns the tensor itself."""
-        return self._update(call(OPS["_zero"], self))
+        return self._changed(OPS["_zero"])
 
     def fill_(self, value: Any) -> Tensor:
         """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
-        return self._update(call(OPS["fill"], self, value))
+        return self._changed(OPS["fill"], value)
 
     def copy_(self, source: Any) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
-        new = call(OPS["expand"], source, self.shape)
-        return self._update(tensor_of(cast(new.node, self.dtype)))
+        node = as_node(lower(source))
+        return self._update(copied(self.node, node), node)
 
-    def _update(self, new: Tensor) -> Tensor:
-        """Take over the values of `new`, as an in-place operation does; graphs built earlier keep the old ones."""
-        if new.shape != self.shape:
-            raise GradcliError(f"a tensor of shape {self.shape} cannot take values of shape {new.shape} in place")
-        if CATEGORY[new.dtype.kind] > CATEGORY[self.dtype.kind]:
-            hint = "write it out, as in x = x / 2, or convert it first, as in x.float()"
-            raise GradcliError(f"a tensor of {self.dtype} cannot take values of {new.dtype} in place", hint=hint)
-        sharing = [t for ref in self._sharing or () if (t := ref()) is not None and t is not self]
-        if any(not other.is_leaf for other in sharing):
-            raise GradcliError(
-                "the data of a tracked result cannot be changed in place: gradients through it would be wrong",
-                hint="compute a new tensor, or use x.detach().clone()",
-            )
-        if self.is_leaf and self.requires_grad:
-            if is_grad_enabled():
-                raise GradcliError(
-                    "a leaf that requires grad cannot be changed in place while operations are tracked",
-                    hint="update it within `with gc.no_grad():`",
-                )
-            self._become(input_node(new.value().astype(self.dtype), requires_grad=True))
-        else:
-            self._become(cast(new.node, self.dtype))
-        for other in sharing:
-            other._become(input_node(self.value(), requires_grad=True) if other.requires_grad else _detached(self.node))
+    def _changed(self, op: Op, *args: Any, **kwargs: Any) -> Tensor:
+        """Take over the values of an operation on the tensor itself."""
+        named = {word: _lowered(value) for word, value in kwargs.items()}
+        return self._update(_result(op, self.node, *map(_lowered, args), **named))
+
+    def _update(self, new: Node, *others: Node) -> Tensor:
+        given = others or tuple(node for node in new.inputs if node is not self.node)
+        change(self, new, (self.node, *given))
         return self
 
-    def _become(self, node: Node) -> None:
-        self.node = node
-        self.known_value = None
+    def become(self, node: Node) -> None:
+        """Show another node from now on."""
+        self.node, self.known_value, self.above, self.is_changed = node, None, None, True
         node.tensor = weakref.ref(self)
+        join(self)
 
     # Operations -------------------------------------------------------------------------------------------------------
 
@@ -278,10 +261,12 @@ class Tensor(Elements):
     def __getitem__(self, index: Any) -> Tensor:
         return call(OPS["getitem"], self, index)
 
-    def __setitem__(self, index: Never, value: Never) -> None:
-        raise TypeError(
-            "a Tensor has no assignment to elements; gc.index_put(x, [i], v) and gc.where(mask, v, x) make a new one"
-        )
+    def __setitem__(self, index: Any, value: Any) -> None:
+        chosen = _result(OPS["getitem"], self.node, _lowered(index))
+        source = as_node(lower(value))
+        # In x[0] += 1 the value is the place itself, and changed by now.
+        if source.requires_grad or not same_place(source, chosen):
+            self._update(assigned(self.node, chosen, source), source)
 
     def _operation(self, name: str, *operands: Any) -> Any:
         return call(OPS[name], *operands)
@@ -293,16 +278,16 @@ class Tensor(Elements):
         return call(OPS["ne"], self, other) if _comparable(other) else NotImplemented
 
     def __iadd__(self, other: Any) -> Tensor:
-        return self._update(self + other)
+        return self._changed(OPS["add"], other)
 
     def __isub__(self, other: Any) -> Tensor:
-        return self._update(self - other)
+        return self._changed(OPS["sub"], other)
 
     def __imul__(self, other: Any) -> Tensor:
-        return self._update(self * other)
+        return self._changed(OPS["mul"], other)
 
     def __itruediv__(self, other: Any) -> Tensor:
-        return self._update(self / other)
+        return self._changed(OPS["div"], other)
 
     def __hash__(self) -> int:
         return id(self)
@@ -324,16 +309,17 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
     if "requires_grad" in kwargs and op.family == "create":
         flag = kwargs.pop("requires_grad")
         return call(op, *args, **kwargs).requires_grad_(as_flag(flag, "requires_grad"))
-    if op.measures:
-        with having(WAY, measured_now):
-            result = _raise(op(*map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()}))
-    else:
-        result = _raise(op(*map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()}))
+    result = _raise(_result(op, *map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()}))
     if op is OPS["detach"] and args and isinstance(args[0], Tensor):
-        result._share(args[0])
         # What is known stays so, whatever becomes of the other.
         result.known_value = args[0].known_value
     return result
+
+
+def _result(op: Op, *args: Any, **kwargs: Any) -> Any:
+    """An operation on nodes; where shapes depend on values, these are computed."""
+    with having(WAY, measured_now) if op.measures else nullcontext():
+        return op(*args, **kwargs)
 
 
 def _comparable(value: object) -> bool:
@@ -361,7 +347,7 @@ def _in_place(op: Op, name: str) -> Function:
     from gradcli.tensors.callable import Function
 
     def change(op: Op, tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return tensor._update(call(op, tensor, *args, **kwargs))
+        return tensor._changed(op, *args, **kwargs)
 
     return Function(op, name, change)
 

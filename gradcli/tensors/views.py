@@ -1,0 +1,166 @@
+"""Tensors that show the same elements: views of a tensor, and its data. A change of one in place is a change of all.
+
+Nothing in a graph changes: the tensor that is whole gets another node, and each view of it the same steps from there.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, NamedTuple
+
+from gradcli.errors import SizeError
+from gradcli.graph.infer import cast
+from gradcli.graph.node import RESULT, Node, make
+from gradcli.graph.op import OPS
+
+
+class ViewPlace(NamedTuple):
+    """What a tensor shows: the node of all elements, and the views that lead from it to the tensor's own."""
+
+    origin: Node
+    path: list[Node]
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether no gradient flows from it to the origin."""
+        return any(view.op.vjp is None for view in self.path)
+
+    @property
+    def detached(self) -> ViewPlace:
+        """What is shown as far as no gradient flows back from there."""
+        last = max(number for number, view in enumerate(self.path) if view.op.vjp is None)
+        return ViewPlace(self.origin, self.path[: last + 1])
+
+    def of(self, origin: Node) -> Node:
+        """The same place of another origin."""
+        place = self.moved_to(origin)
+        return place.path[-1] if place.path else origin
+
+    def moved_to(self, origin: Node) -> ViewPlace:
+        """The same place, of another origin."""
+        path = []
+        for view in self.path:
+            origin = make(view.op, (origin, *view.inputs[1:]), view.params)
+            path.append(origin)
+        return ViewPlace(path[0].inputs[0] if path else origin, path)
+
+    def beyond(self, other: ViewPlace) -> ViewPlace | None:
+        """What is left of the way from another place on; None where it does not lead through it."""
+        first, rest = self.path[: len(other.path)], self.path[len(other.path) :]
+        through = len(first) == len(other.path) and all(map(_are_alike, first, other.path))
+        return ViewPlace(self.origin, rest) if through else None
+
+    def replaced(self, new: Node) -> Node:
+        """The origin with other elements at this place."""
+        for view in reversed(self.path):
+            assert view.op.put is not None
+            new = view.op.put(view, view.inputs[0], new)
+        return new
+
+
+def place_of(node: Node) -> ViewPlace:
+    """What a node shows of another one, as far as PyTorch has both in the same memory."""
+    path = []
+    while (view := _view(node)) is not None:
+        # Steps that change neither elements nor tracking are none.
+        if not view.op.same or view.op.vjp is None:
+            path.append(view)
+        node = view.inputs[0]
+    return ViewPlace(node, path[::-1])
+
+
+def _view(node: Node) -> Node | None:
+    """The node as a view of its first operand, None where it is none."""
+    several = node.inputs[0] if node.op is RESULT else node
+    shares = several.op.shares
+    if not (shares(several) if callable(shares) else shares):
+        return None
+    if several is node:
+        return node
+    assert several.op.part is not None
+    part: Node = several.op.part(several, node.params["index"])
+    return part
+
+
+def same_place(a: Node, b: Node) -> bool:
+    """Whether two nodes show the same elements."""
+    first, second = place_of(a), place_of(b)
+    steps = [[view for view in place.path if not view.op.same] for place in (first, second)]
+    return first.origin is second.origin and len(steps[0]) == len(steps[1]) and all(map(_are_alike, *steps))
+
+
+def _are_alike(a: Node, b: Node) -> bool:
+    return a.op is b.op and a.params == b.params
+
+
+def join(tensor: Any) -> None:
+    """Write a tensor down with what it shows elements of, if it does."""
+    origin = place_of(tensor.node).origin
+    if origin is not tensor.node:
+        watch(origin, tensor)
+
+
+def watch(origin: Node, tensor: Any) -> None:
+    """Write a tensor down that has to know of changes of a node's elements."""
+    if origin.views is None:
+        origin.views = []
+    count = len(origin.views)
+    if count and not count & (count - 1):
+        # Looked through where it has doubled, so that a thousand of them do not take a million steps.
+        origin.views[:] = [ref for ref in origin.views if ref() is not None]
+    origin.views.append(weakref.ref(tensor))
+
+
+def watching(origin: Node) -> list[Any]:
+    """The live tensors that were written down with a node, each once."""
+    return list(dict.fromkeys(tensor for ref in origin.views or () if (tensor := ref()) is not None))
+
+
+def seen_again(place: ViewPlace, origin: Node) -> Node:
+    """A view of an origin that was changed in place."""
+    node = place.of(origin)
+    if node.requires_grad:
+        return make(OPS["_again"], (node, origin))
+    # Each tensor has a node of its own.
+    return make(OPS["_alias"], (node,)) if node is origin else node
+
+
+def assigned(x: Node, chosen: Node, value: Node) -> Node:
+    """`x` with a value in place of what `chosen` takes of it, as in x[index] = value."""
+    # Rows are imported by those who need them.
+    from gradcli.ops.one_step import one_step
+
+    steps, node = [], chosen
+    while node is not x:
+        assert node.op.put is not None
+        steps.append(node)
+        node = node.inputs[0]
+    if all(step.op.shares and step.shape == step.inputs[0].shape for step in steps):
+        return copied(x, value)
+    new = _spread_over(chosen, value)
+    for step in steps:
+        assert step.op.put is not None
+        new = step.op.put(step, step.inputs[0], new)
+    return one_step("CopySlices", new, x, value) if steps[0].op.shares or len(steps) > 1 else new
+
+
+def copied(x: Node, value: Node) -> Node:
+    """A value in place of all of `x`."""
+    from gradcli.ops.one_step import one_step
+
+    name = "CopyBackwards" if value.ndim else "FillBackward3"
+    return one_step(name, _spread_over(x, value), x, value, flat=True)
+
+
+def _spread_over(chosen: Node, value: Node) -> Node:
+    """A value in the shape and dtype of the place that it is for; lengths of 1 in front do not matter."""
+    shape = value.shape
+    while len(shape) > chosen.ndim and shape[0] == 1:
+        shape = shape[1:]
+    fits = len(shape) <= chosen.ndim and all(
+        own in (1, length) for own, length in zip(shape[::-1], chosen.shape[::-1], strict=False)
+    )
+    if not fits:
+        raise SizeError("a value of shape {} does not fit a place of shape {}", value.shape, chosen.shape)
+    node = value if shape == value.shape else OPS["reshape"](value, shape)
+    return cast(node if shape == chosen.shape else OPS["expand"](node, chosen.shape), chosen.dtype)
