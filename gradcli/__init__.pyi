@@ -285,8 +285,6 @@ class Tensor:
         """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
     def copy_(self, source: Any) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
-    def become(self, node: _Node) -> None:
-        """Show another node from now on."""
     def __getitem__(self, index: _Index) -> Tensor: ...
     def __setitem__(self, index: _Index, value: Any) -> None: ...
     def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]

@@ -12,7 +12,7 @@ from gradcli.graph.node import INPUT, Node, input_node, make
 from gradcli.graph.op import OPS
 from gradcli.tensors.elements import compute_values
 from gradcli.tensors.modes import is_grad_enabled
-from gradcli.tensors.views import ViewPlace, place_of, seen_again, watch, watching
+from gradcli.tensors.views import ViewPlace, place_of, seen_again, show, watch, watching
 
 
 def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
@@ -39,7 +39,7 @@ def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
     if node.requires_grad and not tracking:
         node = OPS["detach"](node)
     if all(t is tensor for t in sharing) and origin is not tensor.node:
-        tensor.become(_with_values(tensor.node, node) if tensor.requires_grad and not tracking else node)
+        show(tensor, _with_values(tensor.node, node) if tensor.requires_grad and not tracking else node)
         return
     # What is detached takes a gradient with it, those that it shares its elements with do not.
     leaves = place.is_detached and node.requires_grad
@@ -62,10 +62,10 @@ def _track(tensor: Any, node: Node, operands: tuple[Node, ...], sharing: list[An
     parts = [(t, rest) for t in sharing if t is not first and (rest := place_of(t.node).beyond(top)) is not None]
     if first is not tensor:
         node = _whole(ViewPlace(first.node, place.path[len(top.path) :]), node, operands)
-    first.become(node)
+    show(first, node)
     lean_on(first, top)
     for view, rest in parts:
-        view.become(seen_again(rest, node))
+        show(view, seen_again(rest, node))
 
 
 def _check_form(old: Node, new: Node) -> None:
@@ -107,10 +107,10 @@ def _spread(origin: Node, new: Node, apart: Any = None) -> None:
     views = [(tensor, place) for tensor in watchers if (place := place_of(tensor.node)).origin is origin]
     above = None if owner is None else owner.above
     if owner is not None:
-        owner.become(new)
+        show(owner, new)
     for tensor, place in views:
         if tensor is not owner:
-            tensor.become(seen_again(place, new))
+            show(tensor, seen_again(place, new))
     for tensor in watchers:
         if tensor.above is not None and tensor.above.origin is origin:
             place = tensor.above.moved_to(new)

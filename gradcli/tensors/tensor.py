@@ -22,7 +22,7 @@ from gradcli.tensors.changes import change, follow, lean_on, settle
 from gradcli.tensors.elements import Elements, compute_values, lower, measured_now, tensors_of
 from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.modes import is_grad_enabled
-from gradcli.tensors.views import ViewPlace, assigned, copied, join, place_of, same_place
+from gradcli.tensors.views import ViewPlace, assigned, copied, join, place_of, same_place, show
 
 if TYPE_CHECKING:
     from gradcli.tensors.callable import Function
@@ -115,10 +115,10 @@ class Tensor(Elements):
             if not self.is_leaf:
                 raise GradcliError("the data of a tracked result cannot be replaced", hint="use x.detach()")
             if self.requires_grad:
-                self.become(input_node(new.value(), requires_grad=True))
+                show(self, input_node(new.value(), requires_grad=True))
                 lean_on(self, place_of(new.node))
             else:
-                self.become(_detached(new.node))
+                show(self, _detached(new.node))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         # NumPy's functions name operations of all kinds; they are imported by those who call one.
@@ -195,7 +195,7 @@ class Tensor(Elements):
             if not self.is_leaf:
                 raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for an untracked tensor")
             old, place = self.node, place_of(self.node)
-            self.become(input_node(self.value(), requires_grad=requires_grad))
+            show(self, input_node(self.value(), requires_grad=requires_grad))
             if place.origin is old:
                 follow(old, self.node)
             else:
@@ -235,12 +235,6 @@ class Tensor(Elements):
         given = others or tuple(node for node in new.inputs if node is not self.node)
         change(self, new, (self.node, *given))
         return self
-
-    def become(self, node: Node) -> None:
-        """Show another node from now on."""
-        self.node, self.known_value, self.above, self.is_changed = node, None, None, True
-        node.tensor = weakref.ref(self)
-        join(self)
 
     # Operations -------------------------------------------------------------------------------------------------------
 

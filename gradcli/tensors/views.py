@@ -93,6 +93,13 @@ def _are_alike(a: Node, b: Node) -> bool:
     return a.op is b.op and a.params == b.params
 
 
+def show(tensor: Any, node: Node) -> None:
+    """Let a tensor show another node from now on."""
+    tensor.node, tensor.known_value, tensor.above, tensor.is_changed = node, None, None, True
+    node.tensor = weakref.ref(tensor)
+    join(tensor)
+
+
 def join(tensor: Any) -> None:
     """Write a tensor down with what it shows elements of, if it does."""
     origin = place_of(tensor.node).origin
