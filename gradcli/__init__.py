@@ -26,7 +26,7 @@ _HOMES = {
     "set_default_dtype": "gradcli.tensors.functions",
     "get_default_dtype": "gradcli.tensors.functions",
     "from_numpy": "gradcli.tensors.functions",
-    "is_tensor": "gradcli.tensors.functions",
+    **dict.fromkeys(("is_tensor", "numel", "equal"), "gradcli.tensors.functions"),
     "set_num_threads": "gradcli.engine.execute.threads",
     "get_num_threads": "gradcli.engine.execute.threads",
     **dict.fromkeys(("set_engine", "get_engine"), "gradcli.engine.native.choice"),

@@ -312,6 +312,18 @@ class Tensor:
         """The number of dimensions."""
     def numel(self) -> builtins.int:
         """The number of elements."""
+    def nelement(self) -> builtins.int:
+        """The number of elements, as numel."""
+    def ndimension(self) -> builtins.int:
+        """The number of dimensions, as dim."""
+    def element_size(self) -> builtins.int:
+        """The bytes of an element."""
+    @property
+    def itemsize(self) -> builtins.int:
+        """The bytes of an element."""
+    @property
+    def nbytes(self) -> builtins.int:
+        """The bytes of all elements."""
     def is_floating_point(self) -> builtins.bool:
         """Whether the elements are floating-point numbers."""
     def value(self) -> np.ndarray:
@@ -320,6 +332,8 @@ class Tensor:
         """The elements as a read-only NumPy array; refused for a tracked tensor, which would lose its gradient."""
     def item(self) -> builtins.bool | builtins.int | builtins.float:
         """The only element as a Python number."""
+    def equal(self, other: _TensorLike) -> builtins.bool:
+        """Whether another tensor has the same shape and the same elements."""
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
     def __array__(
@@ -403,6 +417,12 @@ class Tensor:
         """The tensor as int64."""
     def int(self, *, memory_format: _Format | None = None) -> Tensor:
         """The tensor as int32."""
+    def short(self, *, memory_format: _Format | None = None) -> Tensor:
+        """The tensor as int16."""
+    def byte(self, *, memory_format: _Format | None = None) -> Tensor:
+        """The tensor as uint8."""
+    def char(self, *, memory_format: _Format | None = None) -> Tensor:
+        """The tensor as int8."""
     def bool(self) -> Tensor:
         """The tensor as booleans: true where it is not zero."""
     def clone(self) -> Tensor:
@@ -588,6 +608,12 @@ class Tensor:
         """The angle of a number: 0, and pi for a negative one."""
     def heaviside(self, values: _TensorLike) -> Tensor:
         """0 below 0, 1 above, values at 0."""
+    def signbit(self) -> Tensor:
+        """True where the sign bit is set: for negative numbers, and -0."""
+    def isposinf(self) -> Tensor:
+        """True where the input is inf."""
+    def isneginf(self) -> Tensor:
+        """True where the input is -inf."""
     def deg2rad(self) -> Tensor:
         """Degrees as radians."""
     def rad2deg(self) -> Tensor:
@@ -988,6 +1014,29 @@ class Tensor:
         """Whole channels set to 0 with probability p, the others divided by 1 - p."""
     def dropout3d(self, p: _Number = 0.5, training: _Bool = True) -> Tensor:
         """Whole channels set to 0 with probability p, the others divided by 1 - p."""
+    @overload
+    def new_zeros(self, *size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """Zeros in the dtype of a tensor."""
+    @overload
+    def new_zeros(self, *, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+    @overload
+    def new_ones(self, *size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """Ones in the dtype of a tensor."""
+    @overload
+    def new_ones(self, *, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+    @overload
+    def new_empty(self, *size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """Elements in the dtype of a tensor: PyTorch leaves them as they happen to be in memory, here they are …"""
+    @overload
+    def new_empty(self, *, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+    def new_full(
+        self, size: _Int | _Ints, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
+    ) -> Tensor:
+        """One number in the dtype of a tensor."""
+    def new_tensor(self, data: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """A tensor from a list or a number in the dtype of another, or an untracked copy of one in this dtype."""
+    def empty_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """Elements in the shape of a tensor: PyTorch leaves them as they happen to be in memory, here they are …"""
     def fill(self, value: _Number | Tensor | np.ndarray) -> Tensor:
         """One number in the shape and dtype of a tensor."""
     @overload
@@ -1444,6 +1493,8 @@ class Tensor:
         """Where values belong in a sorted sequence, or in one for each row: the index of the first element that …"""
     def bucketize(self, boundaries: _TensorLike, *, out_int32: _Bool = False, right: _Bool = False) -> Tensor:
         """The bucket of each element between sorted boundaries."""
+    def isin(self, test_elements: _TensorLike, *, assume_unique: _Bool = False, invert: _Bool = False) -> Tensor:
+        """Whether each element is among others; with invert, whether it is not."""
     def histc(self, bins: _Int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
         """How many elements lie in each of so many bins between min and max, or between the smallest and the …"""
     def hardsigmoid(self) -> Tensor:
@@ -2380,6 +2431,9 @@ class Tensor:
     def half_(self, *, memory_format: _Format | None = None) -> Tensor: ...
     def long_(self, *, memory_format: _Format | None = None) -> Tensor: ...
     def int_(self, *, memory_format: _Format | None = None) -> Tensor: ...
+    def short_(self, *, memory_format: _Format | None = None) -> Tensor: ...
+    def byte_(self, *, memory_format: _Format | None = None) -> Tensor: ...
+    def char_(self, *, memory_format: _Format | None = None) -> Tensor: ...
     def bool_(self) -> Tensor: ...
     def clone_(self) -> Tensor: ...
     def contiguous_(self, *, memory_format: _Format = "contiguous_format") -> Tensor: ...
@@ -2483,6 +2537,9 @@ class Tensor:
     def copysign_(self, other: _TensorLike) -> Tensor: ...
     def angle_(self) -> Tensor: ...
     def heaviside_(self, values: _TensorLike) -> Tensor: ...
+    def signbit_(self) -> Tensor: ...
+    def isposinf_(self) -> Tensor: ...
+    def isneginf_(self) -> Tensor: ...
     def deg2rad_(self) -> Tensor: ...
     def rad2deg_(self) -> Tensor: ...
     def float_power_(self, exponent: _TensorLike) -> Tensor: ...
@@ -2729,6 +2786,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
 def is_tensor(value: Any) -> builtins.bool:
     """Whether a value is a Tensor."""
 
+def numel(input: Tensor) -> builtins.int:
+    """The number of elements of a tensor."""
+
+def equal(input: Tensor, other: Tensor) -> builtins.bool:
+    """Whether two tensors have the same shape and the same elements."""
+
 def set_num_threads(number: builtins.int) -> None:
     """Set the number of threads; results are the same, bit for bit, for any number."""
 
@@ -2933,6 +2996,12 @@ def to(
 ) -> Tensor: ...
 def type_as(input: _TensorLike, other: _TensorLike) -> Tensor:
     """The tensor in the dtype of another."""
+
+def byte(input: _TensorLike, *, memory_format: _Format | None = None) -> Tensor:
+    """The tensor as uint8."""
+
+def char(input: _TensorLike, *, memory_format: _Format | None = None) -> Tensor:
+    """The tensor as int8."""
 
 def clone(input: _TensorLike) -> Tensor:
     """A copy of the tensor."""
@@ -3217,6 +3286,15 @@ def angle(input: _TensorLike) -> Tensor:
 
 def heaviside(input: _TensorLike, values: _TensorLike) -> Tensor:
     """0 below 0, 1 above, values at 0."""
+
+def signbit(input: _TensorLike) -> Tensor:
+    """True where the sign bit is set: for negative numbers, and -0."""
+
+def isposinf(input: _TensorLike) -> Tensor:
+    """True where the input is inf."""
+
+def isneginf(input: _TensorLike) -> Tensor:
+    """True where the input is -inf."""
 
 def deg2rad(input: _TensorLike) -> Tensor:
     """Degrees as radians."""
@@ -3794,6 +3872,68 @@ def dropout2d(input: _TensorLike, p: _Number = 0.5, training: _Bool = True) -> T
 
 def dropout3d(input: _TensorLike, p: _Number = 0.5, training: _Bool = True) -> Tensor:
     """Whole channels set to 0 with probability p, the others divided by 1 - p."""
+
+@overload
+def new_zeros(
+    input: _TensorLike, *size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """Zeros in the dtype of a tensor."""
+
+@overload
+def new_zeros(
+    input: _TensorLike, *, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor: ...
+@overload
+def new_ones(
+    input: _TensorLike, *size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """Ones in the dtype of a tensor."""
+
+@overload
+def new_ones(
+    input: _TensorLike, *, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor: ...
+@overload
+def new_empty(
+    input: _TensorLike, *size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """Elements in the dtype of a tensor: PyTorch leaves them as they happen to be in memory, here they are zeros."""
+
+@overload
+def new_empty(
+    input: _TensorLike, *, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor: ...
+def new_full(
+    input: _TensorLike,
+    size: _Int | _Ints,
+    fill_value: _Number,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """One number in the dtype of a tensor."""
+
+def new_tensor(
+    input: _TensorLike, data: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """A tensor from a list or a number in the dtype of another, or an untracked copy of one in this dtype."""
+
+@overload
+def empty(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Elements to be filled: PyTorch leaves them as they happen to be in memory, here they are zeros."""
+
+@overload
+def empty(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def empty_like(input: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Elements in the shape of a tensor: PyTorch leaves them as they happen to be in memory, here they are zeros."""
+
+def scalar_tensor(s: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """A number as a 0-dim tensor of the default dtype, whatever kind of number it is."""
+
+def as_tensor(data: _TensorLike, dtype: _DType | None = None, *, requires_grad: _Bool = False) -> Tensor:
+    """A tensor from a list, a number or an array; a tensor stays what it is, with its gradient."""
+
+asarray = as_tensor
 
 def fill(input: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor:
     """One number in the shape and dtype of a tensor."""
@@ -4456,6 +4596,11 @@ def searchsorted(
 
 def bucketize(input: _TensorLike, boundaries: _TensorLike, *, out_int32: _Bool = False, right: _Bool = False) -> Tensor:
     """The bucket of each element between sorted boundaries."""
+
+def isin(
+    elements: _TensorLike, test_elements: _TensorLike, *, assume_unique: _Bool = False, invert: _Bool = False
+) -> Tensor:
+    """Whether each element is among others; with invert, whether it is not."""
 
 def histc(input: _TensorLike, bins: _Int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
     """How many elements lie in each of so many bins between min and max, or between the smallest and the largest."""

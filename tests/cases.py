@@ -369,6 +369,9 @@ ORDER = [
     _x("sort(x, 0).values"), _x("sort(x, descending=True)[0]"), _x("sort(x, stable=True)[0]", (4,)), _x("msort(x)"),
     _x("topk(x, 2).values"), _x("topk(x, 1, 0, largest=False)[0]"), _x("kthvalue(x, 2).values"), _x("kthvalue(x, 1, 0, True)[0]"),
     _x("median(x)"), _x("median(x, 1).values"), _x("nanmedian(x)"), _x("nanmedian(x, 0, True)[0]"), _x("mode(x).values"),
+    *(_x(e) for e in ("isin(x, x[0])", "isin(x, x[0], invert=True)", "isin(arange(6), 2)", "x.short()", "x.char()", "x.new_zeros(2, 3)")),
+    *(_x(e) for e in ("x.new_ones((2,), dtype=int64)", "x.new_full((2,), 3)", "x.new_tensor([1, 2])", "x.new_tensor(x)*x", "scalar_tensor(3)")),
+    *(_x(e) for e in ("as_tensor(x)*2", "as_tensor(x, dtype=float64)*x", "x.half().new_tensor([1, 2])")), _x("x.byte()", domain=P),
     *(_x(e) for e in ("argsort(x)", "sort(x, 0).indices", "histc(x, 4, -2, 2)", "searchsorted(arange(3)*0.5, x)", "bucketize(x, arange(3)*0.5, right=True)")),
 ]
 #: What is chosen by a mask, for those who have data while the graph is built.
@@ -430,8 +433,10 @@ def detached_cases() -> list[Case]:
 # Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.
 NOT_COMPARED = {
     *("rand", "randn", "rand_like", "randn_like", "getitem", "dropout", "alpha_dropout", "feature_alpha_dropout", "dropout1d", "dropout2d", "dropout3d"),
+    # What they hold is left open.
+    *("empty", "empty_like", "new_empty"),
     # PyTorch gives no tensor, no derivative, or one in float32: tests/test_pointwise.py has these.
-    *("allclose", "heaviside", "hardsigmoid", "rrelu", "nextafter"),
+    *("allclose", "equal", "heaviside", "hardsigmoid", "rrelu", "nextafter"),
 }
 
 

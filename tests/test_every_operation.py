@@ -23,7 +23,7 @@ from gradcli.evaluation.values import InputSpec
 from gradcli.graph.measured import UnmeasuredError
 from gradcli.graph.op import OPS, Op
 from gradcli.language.parse import parse
-from tests import linalg_arguments, network_arguments
+from tests import creation_arguments, linalg_arguments, network_arguments
 from tests.command import Done, call
 from tests.sampling import sampled
 
@@ -282,11 +282,13 @@ SPECIAL = {
     "bitwise_not": {"input": "i"},
     **network_arguments.SPECIAL,
     **linalg_arguments.SPECIAL,
+    **creation_arguments.SPECIAL,
 }
 # Where one argument more than what is required is no sound call.
 SOUND = {
     **network_arguments.SOUND,
     **linalg_arguments.SOUND,
+    **creation_arguments.SOUND,
     "clamp": ["clamp(x, 0.8)", "clamp(x, max=1.3)", "clamp(x, 0.8, 1.3)"],
     "transpose": ["transpose(x, 0, 1)"],
     "tensordot": ["tensordot(x, p, 1)", "tensordot(x, y)"],

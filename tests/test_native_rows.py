@@ -77,6 +77,7 @@ def test_formula(trial: Trial) -> None:
 EXACT = [
     *("_scaled", "_times", "add", "_plus", "sub", "_minus", "mul", "div", "_over", "neg", "abs", "sqrt", "reciprocal"),
     *("detach", "_alias", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite"),
+    *("signbit", "isposinf", "isneginf"),
     *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift"),
     *("logical_and", "logical_or", "logical_xor", "logical_not"),
 ]

@@ -38,7 +38,7 @@ layer_normalization:layer_norm; l2_normalize:normalize; identity:eye; IdentityMa
 diag_part:diagonal; range:arange; ndgrid:meshgrid; uniform:rand; normal:randn; random:rand; randint:rand(3)
 clip_by_value:clamp; ifelse:where; If:where; gammaln:lgamma; LogGamma:lgamma; psi:digamma
 PolyGamma:polygamma; gamma:exp(lgamma(x)); beta:lgamma; betaln:scipy.special.betaln; besseli:i0(x)
-nnz:count_nonzero; numel:x.numel(); length:x.shape[0]; size:x.shape; ndims:x.ndim; bitand:bitwise_and
+nnz:count_nonzero; length:x.shape[0]; size:x.shape; ndims:x.ndim; bitand:bitwise_and
 bitxor:bitwise_xor; histogram:histc; pdist2:cdist; trapz:trapz; cumtrapz:cumulative_trapezoid
 squareplus:jax.nn.squareplus; concat:concat; arctan:arctan; polyval:std
 """
@@ -120,7 +120,6 @@ CALLS = {
     "x.log(base=2)": "write log(x)/log(b) for another base; log2 and log10 have theirs",
     "x.to(torch.complex64)": "complex numbers are not supported",
     "torch.numel(x)": "write x.numel()",
-    "torch.isin(x, x)": "write any(x[..., None] == y, -1)",
     "torch.conj2(x)": "did you mean torch.conj?",
     "import std as s; s.frob(x)": "`gradcli ops std.grad` lists what there is",
     "import std as s; s.rmsee(x)": "did you mean 'rmse'?",

@@ -28,8 +28,8 @@ from gradcli.tensors import callable as described
 from gradcli.tensors.elements import measured_now
 
 TREE = ast.parse((Path(__file__).parents[1] / "gradcli/__init__.pyi").read_text(encoding="utf-8"))
-FUNCTIONS = [name for name, op in OPS.items() if op.public and callable(getattr(gc, name)) and name != "no_grad"]
-NAMES = [name for name, op in OPS.items() if op.public and name == op.name]
+FUNCTIONS = [name for name, op in OPS.items() if op.public and callable(getattr(gc, name)) and name not in gc._HOMES]
+NAMES = [name for name, op in OPS.items() if op.public and name == op.name and name not in gc._HOMES]
 
 #: What is given for arguments of a kind: all that the stub says they take.
 GIVEN: dict[str, list[Any]] = {

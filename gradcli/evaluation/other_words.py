@@ -72,8 +72,6 @@ _WRITTEN_OUT = """
     length len rows nrow: x.shape[0]
     columns ncol: x.shape[1]
     ndims: x.ndim
-    equal: all(x == y)
-    isin: any(x[..., None] == y, -1)
     ctranspose: x.mH
     gathernd: x[i, j]
     bincount: sum(one_hot(x, n), 0)

@@ -31,7 +31,10 @@ _ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
 
 _QUERIES: dict[str, Callable[..., Any]] = {
     "numel": lambda x: x.size,
+    "nelement": lambda x: x.size,
     "dim": lambda x: x.ndim,
+    "ndimension": lambda x: x.ndim,
+    "element_size": lambda x: x.dtype.itemsize,
     "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
 }
 
@@ -236,6 +239,10 @@ class StackMachine:
     def _call_function(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
         name, positional, words = arg
         op = OPS.function(name)
+        if op is None and name == "numel" and positional == 1 and not words:
+            # The only query that PyTorch has as a function too.
+            self._call_method((name, 0, ()), place)
+            return
         if op is None:
             raise self._unknown_function(name, place, self.names)
         values, places = self._pop(positional + len(words))

@@ -135,6 +135,9 @@ double = _conversion("double", "float64")
 half = _conversion("half", "float16")
 long = _conversion("long", "int64")
 int_ = _conversion("int", "int32")
+short = _conversion("short", "int16")
+byte = _conversion("byte", "uint8")
+char = _conversion("char", "int8")
 bool_ = composite(
     "bool", lambda input: call("ne", input, 0), family="elementwise", torch="Tensor.bool",
     doc="The tensor as booleans: true where it is not zero.",

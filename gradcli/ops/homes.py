@@ -5,22 +5,22 @@ Written by docs/generate.py from the rows.
 
 HOMES = {
     "elementwise": """
-        _cast _operand to type_as float double half long int bool clone _row_major contiguous detach no_grad
-        _scaled add sub subtract rsub mul multiply div divide true_divide floor_divide _div_floor _div_trunc
-        remainder fmod neg negative abs absolute sign lerp xlogy hypot eq ne not_equal lt less le less_equal gt
-        greater ge greater_equal bitwise_and bitwise_or bitwise_not logical_and logical_or logical_xor
-        logical_not isnan isinf isfinite pow square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p
-        logaddexp floor ceil trunc fix round frac where maximum minimum clamp clip _clamp_min clamp_min
-        _clamp_max clamp_max sin cos tan asin arcsin acos arccos atan arctan sinh cosh tanh asinh arcsinh acosh
-        arccosh atanh arctanh atan2 arctan2
+        _cast _operand to type_as float double half long int short byte char bool clone _row_major contiguous
+        detach no_grad _scaled add sub subtract rsub mul multiply div divide true_divide floor_divide _div_floor
+        _div_trunc remainder fmod neg negative abs absolute sign lerp xlogy hypot eq ne not_equal lt less le
+        less_equal gt greater ge greater_equal bitwise_and bitwise_or bitwise_not logical_and logical_or
+        logical_xor logical_not isnan isinf isfinite pow square sqrt rsqrt reciprocal exp exp2 expm1 log log2
+        log10 log1p logaddexp floor ceil trunc fix round frac where maximum minimum clamp clip _clamp_min
+        clamp_min _clamp_max clamp_max sin cos tan asin arcsin acos arccos atan arctan sinh cosh tanh asinh
+        arcsinh acosh arccosh atanh arctanh atan2 arctan2
     """,
     "bessel": """
         _bessel_i i0 i0e i1 i1e
     """,
     "more_elementwise": """
-        positive conj conj_physical resolve_conj sgn copysign angle heaviside deg2rad rad2deg float_power ldexp
-        frexp logaddexp2 fmax fmin nextafter _next_half nan_to_num isclose allclose addcmul addcdiv bitwise_xor
-        bitwise_left_shift bitwise_right_shift _sinc_slope sinc
+        positive conj conj_physical resolve_conj sgn copysign angle heaviside signbit isposinf isneginf deg2rad
+        rad2deg float_power ldexp frexp logaddexp2 fmax fmin nextafter _next_half nan_to_num isclose allclose
+        equal addcmul addcdiv bitwise_xor bitwise_left_shift bitwise_right_shift _sinc_slope sinc
     """,
     "shape": """
         view _unsafe_view _reshape_alias reshape flatten squeeze unsqueeze permute transpose swapaxes swapdims
@@ -49,6 +49,9 @@ HOMES = {
     """,
     "dropout": """
         dropout alpha_dropout feature_alpha_dropout dropout1d dropout2d dropout3d
+    """,
+    "more_creation": """
+        new_zeros new_ones new_empty new_full new_tensor empty empty_like scalar_tensor as_tensor asarray
     """,
     "one_step": """
         _one_step _again _apart _overwritten fill _zero
@@ -99,7 +102,7 @@ HOMES = {
     """,
     "sorting": """
         sort topk msort argsort kthvalue _median median _nanmedian nanmedian mode _searched searchsorted
-        bucketize histc
+        bucketize isin histc
     """,
     "gates": """
         hardsigmoid hardswish celu softshrink hardshrink tanhshrink threshold _prelu prelu rrelu glu

@@ -14,7 +14,7 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_flag, as_node, as_number
 from gradcli.graph.dtypes import BOOL, FLOAT64, is_half
 from gradcli.graph.infer import cast, promote
-from gradcli.graph.node import Node, make_results
+from gradcli.graph.node import Node, constant, make_results
 from gradcli.graph.op import Op
 from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import ALIGNED
@@ -22,6 +22,7 @@ from gradcli.ops.elementwise import (
     BINARY,
     LN2,
     cos,
+    eq,
     ge,
     isfinite,
     isnan,
@@ -80,6 +81,24 @@ heaviside = elementwise(
     "heaviside", args="input, values", doc="0 below 0, 1 above, `values` at 0.", tame=True,
     **both(lambda v, x, y: v.select(x == 0, y, v.cast(x > 0, x.dtype))), words=("unitstep", "step"),
 )
+
+
+def _has_sign(v: Any, x: Any) -> Any:
+    if x.dtype.kind == "f":
+        # Of -0 too, and of NaN.
+        return v.copysign(1.0, x) < 0
+    return x < 0 if x.dtype.kind == "i" else x != x
+
+
+def _is_infinity(number: float) -> dict[str, Any]:
+    return both(lambda v, x: x == number if x.dtype.kind == "f" else x != x)
+
+
+signbit = elementwise(
+    "signbit", dtype="bool", doc="True where the sign bit is set: for negative numbers, and -0.", **both(_has_sign),
+)
+isposinf = elementwise("isposinf", dtype="bool", doc="True where the input is inf.", **_is_infinity(math.inf))
+isneginf = elementwise("isneginf", dtype="bool", doc="True where the input is -inf.", **_is_infinity(-math.inf))
 
 # Units and powers of 2 ------------------------------------------------------------------------------------------------
 
@@ -241,6 +260,17 @@ isclose: Op = elementwise(
 allclose = composite(
     "allclose", lambda *arguments: call("all", _isclose(*arguments)), args=_TOLERANCES, family="elementwise",
     doc="Whether isclose is true everywhere.",
+)
+
+
+def _equal(input: Any, other: Any) -> Node:
+    x, y = as_node(input), as_node(other)
+    return call("all", eq(x, y)) if x.shape == y.shape else constant(np.asarray(False))
+
+
+equal = composite(
+    "equal", _equal, args=BINARY, family="elementwise",
+    doc="Whether two tensors have the same shape and the same elements.",
 )
 
 # Fused products -------------------------------------------------------------------------------------------------------

@@ -13,19 +13,19 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number, normalize_axis
-from gradcli.graph.dtypes import INT64
+from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.infer import in_one_dtype
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import WHOLE, Blocking, Op, Params
 from gradcli.ops.blocking import except_along
-from gradcli.ops.elementwise import eq, isnan, to, where
-from gradcli.ops.family import composite, float_node, primitive
-from gradcli.ops.gather import gathered, index_node, placed, selecting_vjp
+from gradcli.ops.elementwise import clamp_max, detach, eq, isnan, logical_not, to, where
+from gradcli.ops.family import call, composite, float_node, primitive
+from gradcli.ops.gather import gathered, index_node, placed, selecting_vjp, take
 from gradcli.ops.kernels import orders
 from gradcli.ops.notation import spelling
 from gradcli.ops.reduce import check_count, reduced_shape, reduction, sum_
-from gradcli.ops.shape import unsqueeze
+from gradcli.ops.shape import reshape, unsqueeze
 
 INT32 = np.dtype(np.int32)
 
@@ -306,6 +306,25 @@ bucketize = composite(
     args="input, boundaries: tensor, *, out_int32=False, right=False", family="sorting",
     doc="The bucket of each element between sorted boundaries.",
     example="input:1 boundaries:1",
+)
+
+
+def _isin(elements: Any, test_elements: Any, assume_unique: Any, invert: Any) -> Node:
+    sequence, x = in_one_dtype(reshape(as_node(test_elements), (-1,)), as_node(elements))
+    as_flag(assume_unique, "assume_unique")
+    there: Node = call("zeros", x.shape, dtype=BOOL)
+    if sequence.size:
+        # Looked up among sorted ones, not compared with each.
+        known = sort(detach(sequence)).values
+        places = _searchsorted(known, detach(x), False, False, None, None)
+        there = eq(take(known, clamp_max(places, sequence.size - 1)), detach(x))
+    return logical_not(there) if as_flag(invert, "invert") else there
+
+
+isin = composite(
+    "isin", _isin, args="elements: tensor, test_elements: tensor, *, assume_unique=False, invert=False",
+    family="sorting", doc="Whether each element is among others; with invert, whether it is not.",
+    example="elements:1 test_elements:1", numpy="isin",
 )
 
 

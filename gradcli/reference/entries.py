@@ -63,6 +63,7 @@ TITLES = {
     "more_losses": "More losses, and distances",
     "sequence_loss": "Sequence loss",
     "create": "Creation",
+    "more_creation": "More creation: like another tensor, and of what is there",
     "one_step": "Filling",
 }
 

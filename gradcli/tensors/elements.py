@@ -12,6 +12,7 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_node, kind_of, normalize_axis
 from gradcli.graph.measured import Measure
 from gradcli.graph.node import Node, constant
+from gradcli.graph.op import OPS
 from gradcli.graph.operators import Operators
 
 # Bytes of a number in a list of Python's, and of its place there.
@@ -64,6 +65,28 @@ class Elements(Operators):
         """The number of elements."""
         return self.node.size
 
+    def nelement(self) -> int:
+        """The number of elements, as `numel`."""
+        return self.node.size
+
+    def ndimension(self) -> int:
+        """The number of dimensions, as `dim`."""
+        return self.ndim
+
+    def element_size(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self.node.size * self.dtype.itemsize
+
     def is_floating_point(self) -> bool:
         """Whether the elements are floating-point numbers."""
         return self.node.is_floating
@@ -96,6 +119,11 @@ class Elements(Operators):
         if self.numel() != 1:
             raise GradcliError(f"item() needs a tensor of one element, this one has shape {self.shape}")
         return self.value().item()
+
+    def equal(self, other: Any) -> bool:
+        """Whether another tensor has the same shape and the same elements."""
+        found = OPS["equal"](self.node, lower(other))
+        return bool(execute([found])[0])
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""

@@ -101,6 +101,27 @@ def is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
+def numel(input: Tensor) -> int:
+    """The number of elements of a tensor."""
+    return _tensor(input, "numel").numel()
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape and the same elements.
+
+    >>> import gradcli as gc
+    >>> gc.equal(gc.ones(2), gc.ones(3))
+    False
+    """
+    return _tensor(input, "equal").equal(other)
+
+
+def _tensor(value: Any, name: str) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    raise GradcliError(f"{name}() needs a tensor, got {shown_value(value)}", hint="gradcli.tensor(data) makes one")
+
+
 def grad(
     outputs: Tensor | Iterable[Tensor],
     inputs: Tensor | Iterable[Tensor],
