@@ -294,6 +294,14 @@ class Tensor:
     def __imul__(self, other: _TensorLike) -> Tensor: ...
     def __itruediv__(self, other: _TensorLike) -> Tensor: ...
     def __hash__(self) -> builtins.int: ...
+    def uniform_(self, low: builtins.float = 0.0, high: builtins.float = 1.0) -> Self:
+        """Draw uniform numbers from low up to high; returns the tensor itself."""
+    def normal_(self, mean: builtins.float = 0.0, std: builtins.float = 1.0) -> Self:
+        """Draw normal numbers of a mean and a standard deviation; returns the tensor itself."""
+    def random_(self, low: builtins.int, high: builtins.int | None = None) -> Self:
+        """Draw whole numbers from low up to but not including high, or below the only one; returns the tensor."""
+    def bernoulli_(self, p: Any = 0.5) -> Self:
+        """Draw 1 with a probability, or with one for each element, else 0; returns the tensor itself."""
     @property
     def shape(self) -> tuple[builtins.int, ...]:
         """The lengths of the dimensions."""
@@ -1263,6 +1271,21 @@ class Tensor:
         """Sliding windows along a dimension, their elements along a new last dimension."""
     def as_strided(self, size: _Int | _Ints, stride: _Int | _Ints, storage_offset: _Int | None = None) -> Tensor:
         """The elements at the given strides through a tensor in row-major order."""
+    def randint_like(
+        self, low: _Int, high: _Int | None = None, *, dtype: _DType | None = None, requires_grad: _Bool = False
+    ) -> Tensor:
+        """Random integers in the shape and dtype of a tensor."""
+    def normal(
+        self,
+        std: _TensorLike = 1.0,
+        size: _Int | _Ints | None = None,
+        *,
+        dtype: _DType | None = None,
+        requires_grad: _Bool = False,
+    ) -> Tensor:
+        """Normal random numbers of a mean and a standard deviation, which are tensors, or two numbers with …"""
+    def bernoulli(self, p: _Number | None = None, *, requires_grad: _Bool = False) -> Tensor:
+        """1 with the probability that each element is, or with p in the shape of a tensor, else 0. For a seed …"""
     def combinations(self, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
         """All combinations of r elements of a vector in their order, one per row, with or without repetition."""
     @overload
@@ -4263,6 +4286,42 @@ def as_strided(
     input: _TensorLike, size: _Int | _Ints, stride: _Int | _Ints, storage_offset: _Int | None = None
 ) -> Tensor:
     """The elements at the given strides through a tensor in row-major order."""
+
+def randint(
+    low: _Int,
+    high: _Int | _Ints | _Int,
+    size: _Int | _Ints | None = None,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """Random integers from low up to but not including high, or below the only one given: randint(10, (3,)). For …"""
+
+def randint_like(
+    input: _TensorLike,
+    low: _Int,
+    high: _Int | None = None,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """Random integers in the shape and dtype of a tensor."""
+
+def randperm(n: _Int, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """0 to n - 1 in a random order, for a seed the same as PyTorch's."""
+
+def normal(
+    mean: _TensorLike,
+    std: _TensorLike = 1.0,
+    size: _Int | _Ints | None = None,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """Normal random numbers of a mean and a standard deviation, which are tensors, or two numbers with lengths: …"""
+
+def bernoulli(input: _TensorLike, p: _Number | None = None, *, requires_grad: _Bool = False) -> Tensor:
+    """1 with the probability that each element is, or with p in the shape of a tensor, else 0. For a seed they …"""
 
 @overload
 def atleast_1d(*tensors: _TensorLike) -> tuple[Tensor, ...]:

@@ -6,6 +6,13 @@ SPECIAL: dict[str, dict[str, str]] = {
     "isin": {"elements": "x", "test_elements": "y", "assume_unique": "True", "invert": "True"},
     "scalar_tensor": {"s": "3"},
     "new_tensor": {"data": "[1, 2]"},
+    "randint": {"low": "0", "high": "5", "size": "(3,)"},
+    "randint_like": {"low": "3", "high": "5"},
+    "normal": {"mean": "x", "std": "y"},
+    "bernoulli": {"input": "x/3", "p": "0.3"},
 }
 # Where one argument more than what is required is no sound call.
-SOUND: dict[str, list[str]] = {}
+SOUND: dict[str, list[str]] = {
+    "randint": ["randint(5, (3,))", "randint(2, 5, (3,))", "randint(2, 5, (3,), dtype=float64)"],
+    "normal": ["normal(0, 1, (3,))", "normal(x)", "normal(x, 2.)", "normal(0, y)", "normal(x, y)"],
+}

@@ -35,7 +35,7 @@ mean_squared_error:mse_loss; mae:l1_loss; huber:huber_loss; binary_crossentropy:
 categorical_crossentropy:-sum(t*log(y), -1); kl_divergence:kl_div; hinge:relu(1 - y*x); dense:linear
 max_pool:max_pool2d; avg_pool:avg_pool2d; conv:conv1d; batch_normalization:batch_norm
 layer_normalization:layer_norm; l2_normalize:normalize; identity:eye; IdentityMatrix:eye; DiagonalMatrix:diag
-diag_part:diagonal; range:arange; ndgrid:meshgrid; uniform:rand; normal:randn; random:rand; randint:rand(3)
+diag_part:diagonal; range:arange; ndgrid:meshgrid; uniform:rand; normal:normal; random:rand; randint:randint
 clip_by_value:clamp; ifelse:where; If:where; gammaln:lgamma; LogGamma:lgamma; psi:digamma
 PolyGamma:polygamma; gamma:exp(lgamma(x)); beta:lgamma; betaln:scipy.special.betaln; besseli:i0(x)
 nnz:count_nonzero; length:x.shape[0]; size:x.shape; ndims:x.ndim; bitand:bitwise_and

@@ -222,6 +222,7 @@ MORE: list[dict[str, Any]] = [
     {f"{letter}_proj_weight": np.ones((1, 1)) for letter in "qkv"},
     {"src": [0.5, 1.5]},
     {"offsets": [0, 1]},
+    {"low": 0, "high": 5, "mean": 0.0, "std": 1.0, "size": (2,)},
 ]
 
 

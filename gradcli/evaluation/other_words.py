@@ -75,8 +75,6 @@ _WRITTEN_OUT = """
     ctranspose: x.mH
     gathernd: x[i, j]
     bincount: sum(one_hot(x, n), 0)
-    randint: floor(n*rand(3)).long()
-    randperm: argsort(rand(n))
     conv conv1: conv1d(x, w)
     maxpool: max_pool2d(x, 2)
     avgpool: avg_pool2d(x, 2)

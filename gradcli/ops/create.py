@@ -23,7 +23,7 @@ from gradcli.ops.family import composite, primitive, to_dtype
 from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation import spelling, typeset
-from gradcli.ops.shape import sizes
+from gradcli.ops.shape import permuted, sizes
 
 if TYPE_CHECKING:
     from gradcli.ops.random import Generator
@@ -143,28 +143,43 @@ def _check_ends(name: str, dtype: np.dtype, *ends: float) -> None:
             raise GradcliError(f"{name}() gets to {number}, which does not fit into {dtype}", argument="dtype")
 
 
+def reserved(kind: str, shape: Shape, dtype: np.dtype, terms: tuple[Any, ...] = (), scattered: bool = False) -> Node:
+    """Random numbers of a kind. The place in the stream is taken now, in the order of the text; the numbers are made
+    when they are needed."""
+    generator = GENERATOR.get()
+    if generator is None:
+        from gradcli.ops.random import Generator
+
+        generator = Generator(None)
+        GENERATOR.set(generator)
+    state = generator.reserve(kind, math.prod(shape), dtype, terms, scattered)
+    return make(drawn, (), {"shape": shape, "dtype": dtype, "state": state})
+
+
+def reserved_for(x: Node, kind: str, dtype: np.dtype, terms: tuple[Any, ...] = ()) -> Node:
+    """Random numbers for the elements of a tensor, in the order in which these lie in memory, as PyTorch draws them."""
+    if x.strides is None:
+        return reserved(kind, x.shape, dtype, terms)
+    strides = x.strides
+    order = sorted(range(x.ndim), key=lambda d: -strides[d])
+    numbers = reserved(kind, tuple(x.shape[d] for d in order), dtype, terms, scattered=True)
+    return permuted(numbers, tuple(order.index(d) for d in range(x.ndim)))
+
+
+def _floats_only(name: str, target: np.dtype) -> np.dtype:
+    if target.kind != "f":
+        raise GradcliError(f"{name}() draws floating-point numbers, not {target}")
+    return target
+
+
 def _draw(kind: str) -> Any:
-    def build(size: Any, dtype: Any) -> Node:
-        generator = GENERATOR.get()
-        if generator is None:
-            from gradcli.ops.random import Generator
-
-            generator = Generator(None)
-            GENERATOR.set(generator)
-        shape, target = _shape(size), _float_dtype(dtype)
-        if target.kind != "f":
-            raise GradcliError(f"{kind}() draws floating-point numbers, not {target}")
-        # The place in the stream is taken now, in the order of the text; the numbers are made when they are needed.
-        state = generator.reserve(kind, math.prod(shape), target)
-        return make(drawn, (), {"shape": shape, "dtype": target, "state": state})
-
-    return build
+    return lambda size, dtype: reserved(kind, _shape(size), _floats_only(kind, _float_dtype(dtype)))
 
 
 def _draw_like(kind: str) -> Any:
     def build(input: Any, dtype: Any) -> Node:
         x = as_node(input)
-        return _draw(kind)(x.shape, x.dtype if dtype is None else dtype)
+        return reserved_for(x, kind, _floats_only(kind, x.dtype if dtype is None else _float_dtype(dtype)))
 
     return build
 
@@ -258,7 +273,7 @@ rand = composite(
 randn = composite(
     "randn", _draw("randn"), args="*size, dtype=None", family="create",
     doc="Standard normal random numbers, for a seed the same as PyTorch's.",
-    draws=True, words=("normal", "randomnormal"),
+    draws=True, words=("randomnormal",),
 )
 rand_like = composite(
     "rand_like", _draw_like("rand"), args="input, *, dtype=None", family="create", draws=True,

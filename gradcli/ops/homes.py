@@ -86,6 +86,10 @@ HOMES = {
         expand_as reshape_as view_as unflatten ravel sum_to_size H mH adjoint real resolve_neg flipud fliplr
         rot90 diagflat unfold _fold as_strided
     """,
+    "draws": """
+        randint randint_like randperm normal _normal_within _uniform_within _randint_within bernoulli
+        _bernoulli_within
+    """,
     "joining": """
         atleast_1d atleast_2d atleast_3d hstack vstack row_stack dstack column_stack block_diag
         broadcast_tensors meshgrid cartesian_prod combinations

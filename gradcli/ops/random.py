@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.errors import GradcliError
+from gradcli.ops.kernels.drawing import WIDE, permutation, whole_numbers
+from gradcli.ops.kernels.fused import fused
 from gradcli.ops.kernels.inplace import numbers
 
 # From this many numbers on, PyTorch makes normal ones in groups of 16: eight radii, then eight angles.
 _GROUP = 16
+_NORMAL = ("randn", "normal")
 # Words are drawn so many at a time: enough to be fast, few enough to stay in the cache. A multiple of two groups.
 _BLOCK = 1 << 15
 # Running past so many words takes minutes, and nobody could have held the numbers.
@@ -45,9 +48,16 @@ class Generator:
         #: What was drawn last, or the seed.
         self.last: Draw | int = seed & 0xFFFFFFFF
 
-    def reserve(self, kind: str, count: int, dtype: np.dtype) -> Draw:
-        """Take the next `count` numbers of the stream; `kind` is "rand" (uniform in [0, 1)) or "randn" (normal)."""
-        draw = Draw(self._stream, kind, count, dtype, self.last)
+    def reserve(
+        self, kind: str, count: int, dtype: np.dtype, terms: tuple[Any, ...] = (), scattered: bool = False
+    ) -> Draw:
+        """Take the next `count` numbers of the stream.
+
+        `kind` is "rand" (uniform in [0, 1)), "uniform" with its ends as `terms`, "randn" (normal), "normal" with mean
+        and deviation, "randint" with its ends, or "randperm". With `scattered` the numbers are for a tensor that is not
+        contiguous, whose normal ones PyTorch draws one by one.
+        """
+        draw = Draw(self._stream, kind, count, dtype, self.last, terms, scattered)
         self.last = draw
         return draw
 
@@ -55,11 +65,22 @@ class Generator:
 class Draw:
     """A reserved part of the stream, which can be made any number of times."""
 
-    __slots__ = ("_stream", "kind", "_count", "_dtype", "_before", "_start", "_end")
+    __slots__ = ("_stream", "kind", "terms", "_count", "_dtype", "_before", "_start", "_end", "_one_by_one")
 
-    def __init__(self, stream: _Stream, kind: str, count: int, dtype: np.dtype, before: Draw | int) -> None:
+    def __init__(
+        self,
+        stream: _Stream,
+        kind: str,
+        count: int,
+        dtype: np.dtype,
+        before: Draw | int,
+        terms: tuple[Any, ...],
+        scattered: bool,
+    ) -> None:
         self._stream = stream
         self.kind = kind
+        self.terms = terms
+        self._one_by_one = kind in _NORMAL and (scattered or count < _GROUP)
         self._count = count
         self._dtype = dtype
         # The draw that this one follows, or the seed; forgotten once the start is known.
@@ -71,12 +92,13 @@ class Draw:
         """The numbers, as a vector."""
         stream = self._stream
         stream.go(self._locate())
-        if self.kind == "rand":
-            numbers = _uniform(stream, self._count, self._dtype)
-        elif self._count < _GROUP:
-            numbers = np.array(_few_normal(stream, self._count), self._dtype)
-        else:
-            numbers = _normal(stream, self._count, self._dtype)
+        with np.errstate(all="ignore"):
+            if self._one_by_one:
+                wide = _placed(np.array(_few_normal(stream, self._count)), *self.terms)
+                # Half precision is rounded to by way of single precision.
+                numbers = (wide.astype(np.float32) if self._dtype == np.float16 else wide).astype(self._dtype)
+            else:
+                numbers = _KINDS[self.kind](stream, self._count, self._dtype, *self.terms)
         self._end = stream.here()
         return numbers
 
@@ -105,10 +127,10 @@ class Draw:
         if self._end is None:
             assert self._start is not None
             self._stream.go(self._start)
-            if self.kind == "randn" and self._count < _GROUP:
+            if self._one_by_one:
                 _few_normal(self._stream, self._count)
             else:
-                words = _words(self.kind, self._count, self._dtype)
+                words = _words(self.kind, self._count, self._dtype, self.terms)
                 if words > _LONGEST_SKIP:
                     raise GradcliError(
                         f"the numbers after {self.kind}() of {self._count} numbers are out of reach",
@@ -174,25 +196,27 @@ class _Stream:
         return (self.words(count) & np.uint32((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24)
 
 
-def _words(kind: str, count: int, dtype: np.dtype) -> int:
-    """How many words a draw uses, short normal ones aside."""
-    if kind == "randn" and count % _GROUP:
+def _words(kind: str, count: int, dtype: np.dtype, terms: tuple[Any, ...] = ()) -> int:
+    """How many words a draw uses, normal ones that are drawn one by one aside."""
+    if kind == "randperm":
+        return max(count - 1, 0)
+    if kind == "randint":
+        return count * (2 if terms[1] - terms[0] >= WIDE else 1)
+    if kind in _NORMAL and count % _GROUP:
         # The last group is drawn anew; in half precision its numbers were not drawn before.
         count += _GROUP - (count % _GROUP if dtype == np.float16 else 0)
     return count * (2 if dtype == np.float64 else 1)
 
 
-def _uniform(stream: _Stream, count: int, dtype: np.dtype) -> np.ndarray:
-    numbers = np.empty(count, dtype)
+def _uniform(stream: _Stream, count: int, dtype: np.dtype, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    numbers, draw = np.empty(count, dtype), stream.doubles if dtype == np.float64 else stream.singles
     for start in range(0, count, _BLOCK):
         part = numbers[start : start + _BLOCK]
-        if dtype == np.float64:
-            part[:] = stream.doubles(len(part))
-        else:
-            part[:] = stream.singles(len(part))
-            if dtype == np.float16:
-                # What rounds to 1 is outside of the half-open range; PyTorch makes it 0.
-                part[part == 1] = 0
+        drawn = draw(len(part))
+        kind = drawn.dtype.type
+        part[:] = drawn if (low, high) == (0, 1) else fused(drawn, float(kind(high) - kind(low)), float(kind(low)))
+        # What rounds to the end is outside of the half-open range; PyTorch makes it the start.
+        part[part == dtype.type(high)] = low
     return numbers
 
 
@@ -209,20 +233,37 @@ def _few_normal(stream: _Stream, count: int) -> list[float]:
     return numbers
 
 
-def _normal(stream: _Stream, count: int, dtype: np.dtype) -> np.ndarray:
+def _placed(numbers: np.ndarray, mean: float = 0.0, deviation: float = 1.0) -> np.ndarray:
+    """Standard normal numbers moved and stretched."""
+    if (mean, deviation) == (0, 1):
+        return numbers
+    kind = numbers.dtype.type
+    return fused(numbers, float(kind(deviation)), float(kind(mean)))
+
+
+def _normal(stream: _Stream, count: int, dtype: np.dtype, *terms: float) -> np.ndarray:
     """Normal numbers in groups; where the last group is not full, the last 16 numbers are drawn anew."""
     numbers = np.empty(count, dtype)
     draw, transform = (stream.doubles, _box_muller) if dtype == np.float64 else (stream.singles, _box_muller_single)
     whole = count // _GROUP * _GROUP
     for start in range(0, whole, _BLOCK):
         part = numbers[start : min(start + _BLOCK, whole)]
-        part[:] = transform(draw(len(part)))
+        part[:] = _placed(transform(draw(len(part))), *terms)
     if whole < count:
         if dtype != np.float16:
             # These uniform numbers are overwritten as well.
             stream.words(_words("rand", count - whole, dtype))
-        numbers[-_GROUP:] = transform(draw(_GROUP))
+        numbers[-_GROUP:] = _placed(transform(draw(_GROUP)), *terms)
     return numbers
+
+
+#: What a draw of a kind gives.
+_KINDS: dict[str, Callable[..., np.ndarray]] = {
+    **dict.fromkeys(("rand", "uniform"), _uniform),
+    **dict.fromkeys(_NORMAL, _normal),
+    "randint": whole_numbers,
+    "randperm": permutation,
+}
 
 
 def _box_muller(uniform: np.ndarray) -> np.ndarray:

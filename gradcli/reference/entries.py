@@ -64,6 +64,7 @@ TITLES = {
     "sequence_loss": "Sequence loss",
     "create": "Creation",
     "more_creation": "More creation: like another tensor, and of what is there",
+    "draws": "Random numbers: integers, orders, normal ones, coin tosses",
     "one_step": "Filling",
 }
 

@@ -34,6 +34,7 @@ KINDS = {
     "int": Kind("_Int", "an integer", 1),
     "place": Kind("_Int", "an integer", 0),
     "behind": Kind("_Int", "the index after the last one", 2),
+    "limit": Kind("_Int", "an integer", 2),
     "classes": Kind("_Int", "an integer", 3),
     "low": Kind("_Number", "a number", -1),
     "places": Kind("_TensorLike", "a tensor or a list of integers", [1, 0]),

@@ -19,7 +19,8 @@ from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
 from gradcli.tensors.changes import change, follow, lean_on, settle
-from gradcli.tensors.elements import Elements, compute_values, lower, measured_now, tensors_of
+from gradcli.tensors.drawn import Drawn
+from gradcli.tensors.elements import compute_values, lower, measured_now, tensors_of
 from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.modes import is_grad_enabled
 from gradcli.tensors.views import ViewPlace, assigned, copied, join, place_of, same_place, show
@@ -38,7 +39,7 @@ def _attribute(name: str, doc: str) -> property:
     return property(applied)
 
 
-class Tensor(Elements):
+class Tensor(Drawn):
     """A multidimensional array that can track the operations applied to it.
 
     The functions of the language are its methods. Values are computed when they are first needed. Arrays that it

@@ -305,9 +305,12 @@ def of_network(w: Any, name: str, args: Sequence[Any], *settings: Any) -> Any:
 
 
 def drawn(w: Any, c: Any) -> Any:
-    """rand(lengths) or randn(lengths)."""
+    """rand(lengths), randint(low, high, lengths) and the like."""
+    state = c.params["state"]
     name = w.forms.name(str(c.params["dtype"]), NUMBER)
-    return w.forms.call(c.params["state"].kind, [w.literal(c.shape)], REAL, dtype=name)
+    # The only length of randperm() is its number.
+    size = c.shape[0] if state.kind == "randperm" else c.shape
+    return w.forms.call(state.kind, [*map(w.literal, state.terms), w.literal(size)], REAL, dtype=name)
 
 
 # Losses ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,100 @@
+"""Random numbers against PyTorch's for the same seed, in every dtype, below and above the lengths where it changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from tests.oracle import torch
+
+pytestmark = pytest.mark.oracle
+COUNTS = [0, 1, 2, 15, 16, 17, 40, 1000, 33001]
+FLOATS = ["float16", "float32", "float64"]
+
+
+def agree(ours: Any, theirs: Any) -> None:
+    """The same numbers of both, and the same ones after them."""
+    for seed in (0, 9):
+        gc.manual_seed(seed)
+        torch.manual_seed(seed)
+        found, expected = ours(), theirs()
+        np.testing.assert_array_equal(found.detach().numpy(), expected.detach().numpy())
+        assert str(found.dtype) == str(expected.dtype).removeprefix("torch.")
+        np.testing.assert_array_equal(gc.randn(3).numpy(), torch.randn(3).numpy())
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_numbers_drawn_in_place(dtype: str, count: int) -> None:
+    kind = getattr(torch, dtype)
+    p = np.random.default_rng(0).random(count).astype(dtype)
+    for low, high in ((-1.3, 2.6), (0, 1), (1, 1.0000001), (2, 2)):
+        agree(
+            lambda low=low, high=high: gc.zeros(count, dtype=dtype).uniform_(low, high),
+            lambda low=low, high=high: torch.zeros(count, dtype=kind).uniform_(low, high),
+        )
+        agree(
+            lambda low=low, high=high: gc.zeros(count, dtype=dtype).normal_(low, high),
+            lambda low=low, high=high: torch.zeros(count, dtype=kind).normal_(low, high),
+        )
+    agree(lambda: gc.zeros(count).bernoulli_(0.3), lambda: torch.zeros(count).bernoulli_(0.3))
+    agree(
+        lambda: gc.zeros(count, dtype=dtype).bernoulli_(gc.tensor(p)),
+        lambda: torch.zeros(count, dtype=kind).bernoulli_(torch.tensor(p)),
+    )
+    agree(lambda: gc.bernoulli(gc.tensor(p)), lambda: torch.bernoulli(torch.tensor(p)))
+    agree(lambda: gc.zeros(count, dtype=dtype).random_(5), lambda: torch.zeros(count, dtype=kind).random_(5))
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_normal_numbers_of_tensors(dtype: str, count: int) -> None:
+    p = np.random.default_rng(0).random(count).astype(dtype)
+    x, t = gc.tensor(p), torch.tensor(p)
+    agree(lambda: gc.normal(x, 2.6), lambda: torch.normal(t, 2.6))
+    agree(lambda: gc.normal(-1.3, x), lambda: torch.normal(-1.3, t))
+    agree(lambda: gc.normal(x, x), lambda: torch.normal(t, t))
+    agree(
+        lambda: gc.normal(-1.3, 2.6, (count,), dtype=dtype),
+        lambda: torch.normal(-1.3, 2.6, (count,), dtype=getattr(torch, dtype)),
+    )
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_whole_numbers_and_orders(count: int) -> None:
+    for low, high, dtype in (
+        (0, 10, "int64"), (-5, 7, "int32"), (0, 256, "uint8"), (0, 2**28 - 1, "int64"), (0, 2**28, "float64"),
+        (-(2**63), 2**63 - 1, "int64"), (0, 2, "bool"), (0, 2048, "float16"), (0, 2**24, "float32"),
+    ):  # fmt: skip
+        kind = getattr(torch, dtype)
+        agree(
+            lambda low=low, high=high, dtype=dtype: gc.randint(low, high, (count,), dtype=dtype),
+            lambda low=low, high=high, kind=kind: torch.randint(low, high, (count,), dtype=kind),
+        )
+    for dtype in ("int64", "float32", "int32"):
+        agree(
+            lambda dtype=dtype: gc.randperm(count, dtype=dtype),
+            lambda dtype=dtype: torch.randperm(count, dtype=getattr(torch, dtype)),
+        )
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(2, 2, 2), (5, 4, 3)])
+def test_tensors_that_are_not_contiguous(shape: tuple[int, ...], dtype: str) -> None:
+    p = np.random.default_rng(0).random(shape).astype(dtype)
+    x, t = gc.tensor(p).permute(2, 0, 1), torch.tensor(p).permute(2, 0, 1)
+    agree(lambda: gc.rand_like(x), lambda: torch.rand_like(t))
+    agree(lambda: gc.randn_like(x), lambda: torch.randn_like(t))
+    agree(lambda: gc.randint_like(x, 90), lambda: torch.randint_like(t, 90))
+    agree(lambda: gc.normal(x, 1.0), lambda: torch.normal(t, 1.0))
+    agree(lambda: gc.normal(0.0, x), lambda: torch.normal(0.0, t))
+    agree(lambda: gc.normal(x, x), lambda: torch.normal(t, t))
+    agree(lambda: gc.bernoulli(x), lambda: torch.bernoulli(t))
+    agree(lambda: gc.bernoulli(x, 0.3), lambda: torch.bernoulli(t, 0.3))
+    agree(lambda: x.clone().normal_(1, 2), lambda: t.clone().normal_(1, 2))
+    agree(lambda: x.clone().uniform_(1, 2), lambda: t.clone().uniform_(1, 2))
+    agree(lambda: x.clone().bernoulli_(0.3), lambda: t.clone().bernoulli_(0.3))
+    agree(lambda: x.clone().bernoulli_(x), lambda: t.clone().bernoulli_(t))
