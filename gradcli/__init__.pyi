@@ -662,6 +662,10 @@ class Tensor:
         """The bits shifted left by other, input << other."""
     def bitwise_right_shift(self, other: _TensorLike) -> Tensor:
         """The bits shifted right by other, input >> other."""
+    def gcd(self, other: _TensorLike) -> Tensor:
+        """The greatest common divisor of two integers."""
+    def lcm(self, other: _TensorLike) -> Tensor:
+        """The least common multiple of two integers."""
     def sinc(self) -> Tensor:
         """sin(pi*input)/(pi*input), and 1 at 0."""
     @overload
@@ -1083,6 +1087,17 @@ class Tensor:
     def unique(
         self, sorted: _Bool = True, return_inverse: _Bool = False, return_counts: _Bool = False, *, axis: _Int | None
     ) -> Tensor: ...
+    @overload
+    def unique_consecutive(
+        self, return_inverse: _Bool = False, return_counts: _Bool = False, dim: _Int | None = None
+    ) -> Tensor:
+        """Each element that is not the same as the one before, or with dim each place along it; with …"""
+    @overload
+    def unique_consecutive(
+        self, return_inverse: _Bool = False, return_counts: _Bool = False, *, axis: _Int | None
+    ) -> Tensor: ...
+    def bincount(self, weights: _TensorLike | None = None, minlength: _Int = 0) -> Tensor:
+        """How often each number from 0 on is in a vector of integers, or the sums of their weights. Without a …"""
     @overload
     def split(self, split_size_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
         """Pieces of a length, the last one perhaps shorter, or of the lengths of a list."""
@@ -2586,6 +2601,8 @@ class Tensor:
     def bitwise_xor_(self, other: _TensorLike) -> Tensor: ...
     def bitwise_left_shift_(self, other: _TensorLike) -> Tensor: ...
     def bitwise_right_shift_(self, other: _TensorLike) -> Tensor: ...
+    def gcd_(self, other: _TensorLike) -> Tensor: ...
+    def lcm_(self, other: _TensorLike) -> Tensor: ...
     def sinc_(self) -> Tensor: ...
     def erf_(self) -> Tensor: ...
     def erfc_(self) -> Tensor: ...
@@ -3376,6 +3393,12 @@ def bitwise_left_shift(input: _TensorLike, other: _TensorLike) -> Tensor:
 def bitwise_right_shift(input: _TensorLike, other: _TensorLike) -> Tensor:
     """The bits shifted right by other, input >> other."""
 
+def gcd(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The greatest common divisor of two integers."""
+
+def lcm(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The least common multiple of two integers."""
+
 def sinc(input: _TensorLike) -> Tensor:
     """sin(pi*input)/(pi*input), and 1 at 0."""
 
@@ -4028,6 +4051,19 @@ def unique(
     *,
     axis: _Int | None,
 ) -> Tensor: ...
+@overload
+def unique_consecutive(
+    input: _TensorLike, return_inverse: _Bool = False, return_counts: _Bool = False, dim: _Int | None = None
+) -> Tensor:
+    """Each element that is not the same as the one before, or with dim each place along it; with return_inverse …"""
+
+@overload
+def unique_consecutive(
+    input: _TensorLike, return_inverse: _Bool = False, return_counts: _Bool = False, *, axis: _Int | None
+) -> Tensor: ...
+def bincount(input: _TensorLike, weights: _TensorLike | None = None, minlength: _Int = 0) -> Tensor:
+    """How often each number from 0 on is in a vector of integers, or the sums of their weights. Without a gradient."""
+
 @overload
 def split(tensor: _TensorLike, split_size_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
     """Pieces of a length, the last one perhaps shorter, or of the lengths of a list."""
@@ -5512,6 +5548,63 @@ def cholesky_solve(B: _TensorLike, L: _TensorLike, upper: _Bool = False) -> Tens
 
 def cholesky_inverse(L: _TensorLike, upper: _Bool = False) -> Tensor:
     """Inverse of L @ L.T (of L.T @ L with upper), where L is triangular."""
+
+def hann_window(
+    window_length: _Int, periodic: _Bool = True, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """Hann's window, a raised cosine. With periodic it is one of a period, else symmetrical."""
+
+def hamming_window(
+    window_length: _Int,
+    periodic: _Bool = True,
+    alpha: _Number = 0.54,
+    beta: _Number = 0.46,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """Hamming's window, alpha - beta*cos(…). With periodic it is one of a period, else symmetrical."""
+
+def blackman_window(
+    window_length: _Int, periodic: _Bool = True, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """Blackman's window, of two cosines. With periodic it is one of a period, else symmetrical."""
+
+def bartlett_window(
+    window_length: _Int, periodic: _Bool = True, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """Bartlett's window, a triangle. With periodic it is one of a period, else symmetrical."""
+
+def kaiser_window(
+    window_length: _Int,
+    periodic: _Bool = True,
+    beta: _Number = 12.0,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """Kaiser's window, of Bessel functions. With periodic it is one of a period, else symmetrical."""
+
+def logspace(
+    start: _Number,
+    end: _Number,
+    steps: _Int,
+    base: _Number = 10.0,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """Numbers whose logarithms are evenly spaced: base**start to base**end, both included."""
+
+def tril_indices(
+    row: _Int, col: _Int, offset: _Int = 0, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """The indices of the lower triangle of a matrix, rows above columns, row by row."""
+
+def triu_indices(
+    row: _Int, col: _Int, offset: _Int = 0, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """The indices of the upper triangle of a matrix, rows above columns, row by row."""
 
 def max_pool1d(
     input: _TensorLike,

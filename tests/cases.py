@@ -88,7 +88,7 @@ EVERY_SHAPE = {*HOMES["elementwise"].split(), *HOMES["special"].split()}
 BY_HAND = {
     "detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not", "polygamma", "masked_fill", "to",
     "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "frexp", "mvlgamma", "threshold",
-    "heaviside", "hardsigmoid", "rrelu", "nextafter",
+    "heaviside", "hardsigmoid", "rrelu", "nextafter", "gcd", "lcm",
 }
 
 
@@ -371,11 +371,14 @@ ORDER = [
     _x("median(x)"), _x("median(x, 1).values"), _x("nanmedian(x)"), _x("nanmedian(x, 0, True)[0]"), _x("mode(x).values"),
     *(_x(e) for e in ("isin(x, x[0])", "isin(x, x[0], invert=True)", "isin(arange(6), 2)", "x.short()", "x.char()", "x.new_zeros(2, 3)")),
     *(_x(e) for e in ("x.new_ones((2,), dtype=int64)", "x.new_full((2,), 3)", "x.new_tensor([1, 2])", "x.new_tensor(x)*x", "scalar_tensor(3)")),
+    *(_x(e) for e in ("hann_window(6)", "hamming_window(5, False)", "hamming_window(4, True, 0.5, 0.4)", "blackman_window(5)", "bartlett_window(5, False)")),
+    *(_x(e) for e in ("kaiser_window(4, True, 3.)", "logspace(0, 2, 4)", "logspace(-1, 1, 3, 2.)", "tril_indices(3, 4, 1)", "triu_indices(4, 3, -1)")),
+    *(_x(e) for e in ("gcd(arange(6), arange(6) - 4)", "lcm(arange(6) - 4, arange(6))")),
     *(_x(e) for e in ("as_tensor(x)*2", "as_tensor(x, dtype=float64)*x", "x.half().new_tensor([1, 2])")), _x("x.byte()", domain=P),
     *(_x(e) for e in ("argsort(x)", "sort(x, 0).indices", "histc(x, 4, -2, 2)", "searchsorted(arange(3)*0.5, x)", "bucketize(x, arange(3)*0.5, right=True)")),
 ]
 #: What is chosen by a mask, for those who have data while the graph is built.
-CHOSEN = [_x(e) for e in ("x[x > 0]", "masked_select(x, x < 1)", "x[x[:, 0] > -2, 1:]", "x[nonzero(x[0] > -2)[:, 0] % 2]", "argwhere(x > 0)", "unique(x)", "x[:, [True, False, True]]")]
+CHOSEN = [_x(e) for e in ("x[x > 0]", "masked_select(x, x < 1)", "unique_consecutive(x)", "unique_consecutive(round(x), return_counts=True)[1]", "bincount(x.short()*x.short())", "bincount(x.short()*x.short(), x.detach(), 9)", "x[x[:, 0] > -2, 1:]", "x[nonzero(x[0] > -2)[:, 0] % 2]", "argwhere(x > 0)", "unique(x)", "x[:, [True, False, True]]")]
 
 
 def _covered_by_hand(cases: list[Case]) -> set[str]:

@@ -31,6 +31,7 @@ NOT_NATIVE = {
     **dict.fromkeys(("erfcx", "_erfcx", "log_ndtr"), "a continued fraction of a hundred steps"),
     **dict.fromkeys(("ndtri", "erfinv"), "one of three quotients of polynomials"),
     **dict.fromkeys(("nextafter", "_next_half"), "the bits as integers"),
+    **dict.fromkeys(("gcd", "lcm"), "as many steps as Euclid takes"),
     "frexp": "two results of different types",
 }
 #: What integers need a known number for: a kernel may have something to say about others.

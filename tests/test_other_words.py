@@ -27,7 +27,7 @@ convert_to_tensor:tensor; stop_gradient:detach; to_float:x.float(); avg:mean; av
 reduce_mean:mean; reduce_sum:sum; reduce_max:max; reduce_logsumexp:logsumexp; reduce_variance:var(x, correction=0)
 reduce_all:all; total:sum; Total:sum; product:prod; variance:var; StandardDeviation:std; stddev:std
 rms:sqrt(mean(x**2)); mad:mean(abs(x - mean(x))); sumsq:sum(x**2); ptp:np.ptp; nanmax:np.nanmax; nanstd:np.nanstd
-percentile:np.percentile; interp:np.interp; logspace:np.logspace; log_sum_exp:logsumexp; lse:logsumexp
+percentile:np.percentile; interp:np.interp; logspace:logspace; log_sum_exp:logsumexp; lse:logsumexp
 softargmax:softmax; logistic:sigmoid; swish:silu; hard_sigmoid:hardsigmoid; ReLU:relu; determinant:det; Det:det
 Inverse:inverse; Tr:trace; eig:eigh; eigvals:eigvalsh; Eigenvalues:eigvalsh; chol:cholesky; rank:matrix_rank
 expm:matrix_exp; MatrixExp:matrix_exp; PseudoInverse:pinv; sqrtm:eigh(A); kronecker:kron; mse:mse_loss

@@ -74,7 +74,6 @@ _WRITTEN_OUT = """
     ndims: x.ndim
     ctranspose: x.mH
     gathernd: x[i, j]
-    bincount: sum(one_hot(x, n), 0)
     conv conv1: conv1d(x, w)
     maxpool: max_pool2d(x, 2)
     avgpool: avg_pool2d(x, 2)

@@ -6,11 +6,11 @@ A row holds all that is known about an operation; the families in `gradcli.ops.f
 derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff` does, in one place.
 
 Read `family`, then `elementwise` and `reduce`, which show all there is to a row; `special`, `activation`, `shape`,
-`index`, `matmul`, `einsum`, `diagonal`, `minors`, `linalg`, `loss` and `create` are more of them, `more_creation` and
-`draws` (random numbers) go on from `create`. `one_step` shows several operations as one, and has `fill`; `splitting`,
-`joining`, `arranging` and `padding` have further rows that move elements, `descriptive`, `quantiles` and `cumulative`
-further reductions, `gather`, `bags`, `scatter`, `overlay`, `masks` and `sorting` those that look at places and at
-order. `blocking`, `accumulators` and `moments` have what rows say of blocks; `batching`, `batched_products` and
+`index`, `matmul`, `einsum`, `diagonal`, `minors`, `linalg`, `loss` and `create` are more of them, `more_creation`,
+`draws` (random numbers) and `windows` go on from `create`. `one_step` shows several operations as one, and has `fill`;
+`splitting`, `joining`, `arranging` and `padding` have further rows that move elements, `descriptive`, `quantiles` and
+`cumulative` further reductions, `gather`, `bags`, `scatter`, `overlay`, `masks` and `sorting` those that look at places
+and at order. `blocking`, `accumulators` and `moments` have what rows say of blocks; `batching`, `batched_products` and
 `batched_places` what they say of many tensors at once, which `lifting` makes of a graph for one (`one_by_one` where
 they say nothing) and `each` of a function of a row. `random` is PyTorch's generator, `kernels` has the functions on
 arrays, `rewrites` the simplifier's rules, `formulas` the functions that give an operation as a term, and `notation`

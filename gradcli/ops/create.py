@@ -95,7 +95,7 @@ def _arange(start: Any, end: Any, step: Any, dtype: Any) -> Node:
     whole = all(isinstance(v, int) for v in (start, end, step))
     target = to_dtype(dtype) or (INT64 if whole else DEFAULT_DTYPE.get())
     length = -((start - end) // step) if whole else math.ceil((end - start) / step)
-    _check_ends("arange", target, *((start, start + step * (length - 1)) if length else ()))
+    check_ends("arange", target, *((start, start + step * (length - 1)) if length else ()))
     return make(arange, (), {"shape": (int(length),), "start": start, "step": step, "dtype": target})
 
 
@@ -130,11 +130,11 @@ def _linspace_kernel(shape: Shape, start: float, end: float, dtype: np.dtype) ->
 def _linspace(start: Any, end: Any, steps: Any, dtype: Any) -> Node:
     first, last = as_number(start, "start"), as_number(end, "end")
     shape, target = _shape((as_int(steps, "steps"),)), _float_dtype(dtype)
-    _check_ends("linspace", target, *(first, last)[: shape[0]])
+    check_ends("linspace", target, *(first, last)[: shape[0]])
     return make(linspace, (), {"shape": shape, "start": first, "end": last, "dtype": target})
 
 
-def _check_ends(name: str, dtype: np.dtype, *ends: float) -> None:
+def check_ends(name: str, dtype: np.dtype, *ends: float) -> None:
     """Refuse numbers in a row of which the first or the last is none of an integer type."""
     if dtype.kind not in "iu":
         return

@@ -20,7 +20,7 @@ HOMES = {
     "more_elementwise": """
         positive conj conj_physical resolve_conj sgn copysign angle heaviside signbit isposinf isneginf deg2rad
         rad2deg float_power ldexp frexp logaddexp2 fmax fmin nextafter _next_half nan_to_num isclose allclose
-        equal addcmul addcdiv bitwise_xor bitwise_left_shift bitwise_right_shift _sinc_slope sinc
+        equal addcmul addcdiv bitwise_xor bitwise_left_shift bitwise_right_shift gcd lcm _sinc_slope sinc
     """,
     "shape": """
         view _unsafe_view _reshape_alias reshape flatten squeeze unsqueeze permute transpose swapaxes swapdims
@@ -60,7 +60,7 @@ HOMES = {
         gather _placed take_along_dim take _embedding embedding _one_hot one_hot repeat_interleave
     """,
     "masks": """
-        masked_select nonzero argwhere unique
+        masked_select nonzero argwhere unique unique_consecutive bincount
     """,
     "splitting": """
         _split split unsafe_split split_with_sizes chunk unsafe_chunk tensor_split hsplit vsplit dsplit unbind
@@ -165,6 +165,10 @@ HOMES = {
     """,
     "triangular": """
         solve_triangular triangular_solve cholesky_solve cholesky_inverse
+    """,
+    "windows": """
+        hann_window hamming_window blackman_window bartlett_window kaiser_window logspace tril_indices
+        triu_indices
     """,
     "pooling": """
         _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
-from gradcli.graph.arguments import as_flag, as_node, normalize_axis
-from gradcli.graph.dtypes import BOOL, INT64
-from gradcli.graph.infer import broadcast_shapes
+from gradcli.errors import GradcliError, SizeError
+from gradcli.graph.arguments import as_flag, as_int, as_node, normalize_axis
+from gradcli.graph.dtypes import BOOL, FLOAT32, FLOAT64, INT64
+from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.measured import measured
 from gradcli.graph.node import Node
 from gradcli.ops.elementwise import detach, ne
@@ -93,4 +93,77 @@ unique = composite(
     doc="Each element once, in order, or with dim each place along it; with return_inverse also where each has gone, "
     "with return_counts how often it is there. Without a gradient.",
     measures=True,
+)
+
+
+def _starts(array: Any, axis: int) -> Any:
+    """Where along a dimension an element, or a slice, is not the same as the one before."""
+    lines = np.moveaxis(array, axis, 0)
+    first = np.ones(len(lines), bool)
+    first[1:] = (lines[1:] != lines[:-1]).any(tuple(range(1, lines.ndim)))
+    return np.flatnonzero(first)
+
+
+def _unique_consecutive(input: Any, return_inverse: Any, return_counts: Any, dim: Any) -> Any:
+    x = as_node(input)
+    axis = None if dim is None else normalize_axis(dim, x.ndim)
+    if axis is not None and not x.ndim:
+        raise GradcliError("unique_consecutive() along a dimension needs one, the tensor has none", argument="dim")
+    flat, along = (x, axis) if axis is not None else (reshape(x, (-1,)), 0)
+
+    def part(found: Any) -> Node:
+        return measured(flat, "unique_consecutive(x)", lambda array: found(_starts(array, along)), "x has one shape")
+
+    length = flat.shape[along]
+    results = [detach(index_select(flat, along, part(lambda starts: starts)))]
+    if as_flag(return_inverse, "return_inverse"):
+        gone = part(lambda starts: np.searchsorted(starts, np.arange(length), "right") - 1)
+        results.append(reshape(gone, x.shape) if axis is None else gone)
+    if as_flag(return_counts, "return_counts"):
+        results.append(part(lambda starts: np.diff(starts, append=length)))
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+unique_consecutive = composite(
+    "unique_consecutive", _unique_consecutive, family="masks", measures=True,
+    args="input, return_inverse=False, return_counts=False, dim: dim=None",
+    doc="Each element that is not the same as the one before, or with dim each place along it; with return_inverse "
+    "also where each has gone, with return_counts how often it is repeated. Without a gradient.",
+)
+
+# A tensor of so many is larger than what anybody counts in.
+_MOST = 10**8
+
+
+def _bincount(input: Any, weights: Any, minlength: Any) -> Node:
+    x, least = as_node(input), as_int(minlength, "minlength")
+    if x.ndim != 1 or x.dtype.kind not in "iu":
+        raise GradcliError(f"bincount() counts a vector of integers, got {x.dtype} of shape {x.shape}")
+    if least < 0:
+        raise GradcliError(f"minlength must not be negative, got {least}", argument="minlength")
+
+    def counted(array: Any) -> Any:
+        low, high = (int(array.min()), int(array.max())) if array.size else (0, -1)
+        if low < 0:
+            raise GradcliError(f"bincount() counts numbers from 0 on, got {low}")
+        if max(high, least) > _MOST:
+            raise GradcliError(f"bincount() has room for numbers up to {_MOST:,}, got {max(high, least):,}")
+        return np.bincount(array.astype(np.int64), minlength=least)
+
+    counts = measured(x, "bincount(x)", counted, "histc(x, n, 0, n) has a shape of its own")
+    if weights is None:
+        return counts
+    w = as_node(weights)
+    if w.shape != x.shape:
+        raise SizeError("weights have shape {}, the numbers {}", w.shape, x.shape, argument="weights")
+    dtype = w.dtype if w.dtype == FLOAT32 else FLOAT64
+    # PyTorch has no derivative either.
+    places = call("to", x, dtype=INT64)
+    return call("index_add", call("zeros", counts.shape, dtype=dtype), 0, places, cast(detach(w), dtype))
+
+
+bincount = composite(
+    "bincount", _bincount, args="input, weights: tensor=None, minlength: place=0", family="masks", measures=True,
+    doc="How often each number from 0 on is in a vector of integers, or the sums of their weights. Without a gradient.",
+    example="input:1:int64", numpy="bincount",
 )

@@ -327,6 +327,25 @@ right_shift: Op = elementwise(
     native=lambda v, x, y: x >> y,
 )
 
+
+def _of_integers(name: str) -> Any:
+    def build(input: Any, other: Any) -> Node:
+        if any(as_node(n).dtype == BOOL for n in (input, other)):
+            raise GradcliError(f"{name}() is defined for integers, not for booleans")
+        return apply({"gcd": gcd, "lcm": lcm}[name], input, other)
+
+    return build
+
+
+gcd: Op = elementwise(
+    "gcd", np.gcd, args=BINARY, dtype="integral", build=_of_integers("gcd"), commutative=True,
+    doc="The greatest common divisor of two integers.",
+)
+lcm: Op = elementwise(
+    "lcm", np.lcm, args=BINARY, dtype="integral", build=_of_integers("lcm"), commutative=True,
+    doc="The least common multiple of two integers.",
+)
+
 # The cardinal sine ----------------------------------------------------------------------------------------------------
 
 _sinc_slope: Op = elementwise(

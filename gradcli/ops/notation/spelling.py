@@ -299,6 +299,12 @@ def of_lengths(w: Any, c: Any) -> Any:
     return w.forms.call(c.name, [w.size(n) for n in c.shape], EXACT)
 
 
+def of_triangle(w: Any, c: Any) -> Any:
+    """name(rows, columns, offset), without the rows that have no places."""
+    lengths = (c.params["rows"][1], c.params["columns"], c.params["offset"])
+    return w.forms.call(c.name, [w.literal(n) for n in lengths], EXACT)
+
+
 def of_network(w: Any, name: str, args: Sequence[Any], *settings: Any) -> Any:
     """name(args, settings)."""
     return w.forms.call(name, [*args, *map(w.literal, settings)])
