@@ -196,8 +196,11 @@ class Writer:
             self.lines += [f"    {f.name}: {self.annotation(str(f.type), scope)}" for f in fields]
         slots = {n for base in cls.__mro__ for n in getattr(base, "__slots__", ())}
         hidden = slots - {"grads", "note", "derivatives"}
+        seen: set[str] = set()
         for base in (c for c in cls.__mro__ if c is not object):
-            for name, member in vars(base).items():
+            members = [(name, member) for name, member in vars(base).items() if name not in seen]
+            seen |= vars(base).keys()
+            for name, member in members:
                 private = name.startswith("_") and not name.startswith("__")
                 made = dataclasses.is_dataclass(base) and name.startswith("__") and name != "__repr__"
                 if private or made or name in _SKIPPED | hidden:

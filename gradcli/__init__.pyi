@@ -17,6 +17,8 @@ from gradcli.optimize.model import Model as _Model
 from gradcli.optimize.statistics import Statistics as _Statistics
 from gradcli.plotting.curves import Curves as _Curves
 from gradcli.render.marks import Marked as _Marked
+from gradcli.tensors.dtype_rules import FloatLimits as _FloatLimits
+from gradcli.tensors.dtype_rules import IntLimits as _IntLimits
 from gradcli.walkthrough.step_types import Arrival as _Arrival
 from gradcli.walkthrough.step_types import BackwardStep as _BackwardStep
 from gradcli.walkthrough.step_types import ForwardStep as _ForwardStep
@@ -293,6 +295,14 @@ class Tensor:
     def __isub__(self, other: _TensorLike) -> Tensor: ...
     def __imul__(self, other: _TensorLike) -> Tensor: ...
     def __itruediv__(self, other: _TensorLike) -> Tensor: ...
+    def __ipow__(self, other: _TensorLike) -> Tensor: ...
+    def __ifloordiv__(self, other: _TensorLike) -> Tensor: ...
+    def __imod__(self, other: _TensorLike) -> Tensor: ...
+    def __iand__(self, other: _TensorLike) -> Tensor: ...
+    def __ior__(self, other: _TensorLike) -> Tensor: ...
+    def __ixor__(self, other: _TensorLike) -> Tensor: ...
+    def __ilshift__(self, other: _TensorLike) -> Tensor: ...
+    def __irshift__(self, other: _TensorLike) -> Tensor: ...
     def __hash__(self) -> builtins.int: ...
     def uniform_(self, low: builtins.float = 0.0, high: builtins.float = 1.0) -> Self:
         """Draw uniform numbers from low up to high; returns the tensor itself."""
@@ -2707,6 +2717,20 @@ class enable_grad:
 def is_grad_enabled() -> builtins.bool:
     """Whether operations are tracked at this point."""
 
+class inference_mode:
+    """Track nothing in a with block or a decorated function, as no_grad; with False as enable_grad."""
+    def __init__(self, mode: builtins.bool = True) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __call__(self, function: _F) -> _F: ...
+
+class set_grad_enabled:
+    """Track operations from here on, or do not; in a with statement, until the end of its block."""
+    def __init__(self, mode: builtins.bool) -> None: ...
+    def __call__(self, function: _F) -> _F: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exception: object) -> None: ...
+
 def grad(
     outputs: Tensor | Iterable[Tensor],
     inputs: Tensor | Iterable[Tensor],
@@ -2814,6 +2838,9 @@ def gradgradcheck(
 def manual_seed(seed: builtins.int) -> None:
     """Set the seed of the random numbers, which are PyTorch's for the same seed."""
 
+def initial_seed() -> builtins.int:
+    """The seed of the random numbers, which manual_seed has set or the operating system has given."""
+
 def set_default_dtype(dtype: _DType) -> None:
     """Set the floating-point dtype of literals, new tensors and real functions of integers (float32 by default)."""
 
@@ -2831,6 +2858,24 @@ def numel(input: Tensor) -> builtins.int:
 
 def equal(input: Tensor, other: Tensor) -> builtins.bool:
     """Whether two tensors have the same shape and the same elements."""
+
+def result_type(tensor1: Any, tensor2: Any) -> np.dtype:
+    """The dtype of what is computed from two tensors or numbers."""
+
+def promote_types(type1: Any, type2: Any) -> np.dtype:
+    """The dtype of what is computed from tensors of two dtypes."""
+
+def can_cast(from_: Any, to: Any) -> builtins.bool:
+    """Whether numbers of a dtype may be written over those of another: floats not over integers, only booleans …"""
+
+def broadcast_shapes(*shapes: Any) -> tuple[builtins.int, ...]:
+    """The shape in which tensors of several shapes are computed with each other."""
+
+def finfo(dtype: _DType | None = None) -> _FloatLimits:
+    """What a floating-point type can hold: eps, max, min, tiny, bits and so on; the default one's if none is given."""
+
+def iinfo(dtype: _DType) -> _IntLimits:
+    """What an integer type can hold: max, min and bits."""
 
 def set_num_threads(number: builtins.int) -> None:
     """Set the number of threads; results are the same, bit for bit, for any number."""

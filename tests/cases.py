@@ -378,7 +378,7 @@ ORDER = [
     *(_x(e) for e in ("argsort(x)", "sort(x, 0).indices", "histc(x, 4, -2, 2)", "searchsorted(arange(3)*0.5, x)", "bucketize(x, arange(3)*0.5, right=True)")),
 ]
 #: What is chosen by a mask, for those who have data while the graph is built.
-CHOSEN = [_x(e) for e in ("x[x > 0]", "masked_select(x, x < 1)", "unique_consecutive(x)", "unique_consecutive(round(x), return_counts=True)[1]", "bincount(x.short()*x.short())", "bincount(x.short()*x.short(), x.detach(), 9)", "x[x[:, 0] > -2, 1:]", "x[nonzero(x[0] > -2)[:, 0] % 2]", "argwhere(x > 0)", "unique(x)", "x[:, [True, False, True]]")]
+CHOSEN = [_x(e) for e in ("x[x > 0]", "masked_select(x, x < 1)", "unique_consecutive(x)", "unique_consecutive(round(x), return_counts=True)[1]", "bincount(x[0].short()*x[0].short())", "bincount(x[0].short()*x[0].short(), x[1].detach(), 9)", "x[x[:, 0] > -2, 1:]", "x[nonzero(x[0] > -2)[:, 0] % 2]", "argwhere(x > 0)", "unique(x)", "x[:, [True, False, True]]")]
 
 
 def _covered_by_hand(cases: list[Case]) -> set[str]:

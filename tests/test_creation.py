@@ -73,3 +73,41 @@ def test_isin_looks_up_what_equals_exactly() -> None:
 def test_a_tensor_too_large_is_refused() -> None:
     with pytest.raises(GradcliError, match="memory|GB|bytes"):
         gc.empty(10**12).tolist()
+
+
+def test_what_is_asked_of_dtypes_and_shapes() -> None:
+    assert gc.result_type(WHOLE, 1.0) == np.float32 and gc.promote_types(gc.uint8, gc.int8) == np.int16
+    casts = [("float32", "int64"), ("int64", "float16"), ("int64", "uint8"), ("int64", "bool")]
+    assert [gc.can_cast(*pair) for pair in casts] == [False, True, True, False]
+    assert gc.broadcast_shapes((2, 1), (3,), ()) == (2, 3) and gc.broadcast_shapes(3, (2, 1)) == (2, 3)
+    assert gc.finfo(gc.float16).max == 65504 and gc.finfo().bits == 32 and gc.iinfo(gc.int8).min == -128
+    for call in (lambda: gc.finfo(gc.int8), lambda: gc.iinfo(gc.float32), lambda: gc.broadcast_shapes((2,), (3,))):
+        with pytest.raises(GradcliError):
+            call()
+
+
+def test_modes_of_tracking() -> None:
+    x = gc.ones(2, requires_grad=True)
+    with gc.inference_mode():
+        assert not (x * 2).requires_grad
+        with gc.inference_mode(False):
+            assert (x * 2).requires_grad
+    with gc.set_grad_enabled(False):
+        assert not (x * 2).requires_grad
+    assert gc.is_grad_enabled()
+
+    @gc.set_grad_enabled(False)
+    def doubled(x: gc.Tensor) -> gc.Tensor:
+        return x * 2
+
+    assert gc.is_grad_enabled() and not doubled(x).requires_grad
+    assert gc.is_grad_enabled() and not gc.inference_mode()(lambda x: x * 2)(x).requires_grad
+    gc.set_grad_enabled(False)
+    assert not gc.is_grad_enabled()
+    gc.set_grad_enabled(True)
+
+
+def test_the_seed_is_told() -> None:
+    gc.manual_seed(7)
+    gc.rand(3)
+    assert gc.initial_seed() == 7

@@ -184,6 +184,22 @@ def test_a_result_changed_without_tracking_keeps_its_gradient() -> None:
     assert x.grad.tolist() == [28.0, 28.0, 20.0]
 
 
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [("iadd", 15), ("isub", 9), ("imul", 36), ("ifloordiv", 4), ("imod", 0), ("ipow", 1728), ("iand", 0), ("ior", 15)]
+    + [("ixor", 15), ("ilshift", 96), ("irshift", 1)],
+)
+def test_operators_that_change_their_operand(operator: str, expected: int) -> None:
+    x = gc.tensor([12, 5])
+    first = x[:1]
+    assert getattr(first, f"__{operator}__")(3) is first and x.tolist() == [expected, 5]
+    y = gc.tensor([4.0])
+    same = y
+    y /= 2
+    y **= 2
+    assert same is y and same.tolist() == [4.0]
+
+
 def test_views_of_a_leaf() -> None:
     x = gc.ones(2, 3, requires_grad=True)
     row = x[0]

@@ -7,7 +7,8 @@ derivative can be differentiated again, and never undo broadcasting: `gradcli.au
 
 Read `family`, then `elementwise` and `reduce`, which show all there is to a row; `special`, `activation`, `shape`,
 `index`, `matmul`, `einsum`, `diagonal`, `minors`, `linalg`, `loss` and `create` are more of them, `more_creation`,
-`draws` (random numbers) and `windows` go on from `create`. `one_step` shows several operations as one, and has `fill`;
+`draws` (random numbers) and `signal_windows` go on from `create`. `one_step` shows several operations as one, and has
+`fill`;
 `splitting`, `joining`, `arranging` and `padding` have further rows that move elements, `descriptive`, `quantiles` and
 `cumulative` further reductions, `gather`, `bags`, `scatter`, `overlay`, `masks` and `sorting` those that look at places
 and at order. `blocking`, `accumulators` and `moments` have what rows say of blocks; `batching`, `batched_products` and

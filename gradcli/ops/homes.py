@@ -166,7 +166,7 @@ HOMES = {
     "triangular": """
         solve_triangular triangular_solve cholesky_solve cholesky_inverse
     """,
-    "windows": """
+    "signal_windows": """
         hann_window hamming_window blackman_window bartlett_window kaiser_window logspace tril_indices
         triu_indices
     """,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.ops.kernels.drawing import WIDE, permutation, whole_numbers
+from gradcli.ops.kernels.drawn_numbers import WIDE, permutation, whole_numbers
 from gradcli.ops.kernels.fused import fused
 from gradcli.ops.kernels.inplace import numbers
 
@@ -45,6 +45,7 @@ class Generator:
             shown = f"the seed {seed}" if abs(seed) < 10**30 else "the seed"
             raise GradcliError(f"{shown} is out of range", hint="it must lie between -2**63 and 2**64 - 1")
         self._stream = _Stream()
+        self.seed = seed
         #: What was drawn last, or the seed.
         self.last: Draw | int = seed & 0xFFFFFFFF
 

@@ -3,5 +3,6 @@
 Read `modes` (no_grad), `callable` (an operation as Python sees it; what its arguments hold is in `argument_kinds`),
 `elements` (what a tensor holds), `drawn` (random numbers in place), `grad_fn`, `views` (which tensors show the same
 elements), `changes` (of elements in place), `tensor` and `backward_pass`, then `functions` (the flat API,
-`gradcli.grad` among it), `functional` (Jacobians and Hessians of functions) and `gradcheck`.
+`gradcli.grad` among it), `dtype_rules` (what is asked of dtypes and shapes), `functional` (Jacobians and Hessians of
+functions) and `gradcheck`.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from gradcli.graph.op import OPS
 from gradcli.tensors.elements import Elements
 
 
@@ -31,4 +32,4 @@ class Drawn(Elements):
     def _drawn(self, name: str, *terms: Any) -> Self:
         # Tensor has the change in place.
         tensor: Any = self
-        return tensor._update(tensor._operation(name, tensor, *terms))
+        return tensor._changed(OPS[name], *terms)

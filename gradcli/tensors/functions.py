@@ -78,6 +78,15 @@ def manual_seed(seed: int) -> None:
     GENERATOR.set(Generator(number))
 
 
+def initial_seed() -> int:
+    """The seed of the random numbers, which `manual_seed` has set or the operating system has given."""
+    generator = GENERATOR.get()
+    if generator is None:
+        generator = Generator(None)
+        GENERATOR.set(generator)
+    return generator.seed % 2**64
+
+
 def set_default_dtype(dtype: Any) -> None:
     """Set the floating-point dtype of literals, new tensors and real functions of integers (float32 by default)."""
     target = to_dtype(dtype)

@@ -1,4 +1,4 @@
-"""Whether operations are tracked: no_grad, enable_grad."""
+"""Whether operations are tracked: no_grad, enable_grad, inference_mode, set_grad_enabled."""
 
 from __future__ import annotations
 
@@ -31,10 +31,14 @@ class _GradMode:
     def __exit__(self, *exception: object) -> None:
         _GRAD_ENABLED.reset(self._tokens.pop())
 
+    def _again(self) -> _GradMode:
+        """One of its own for a call of a decorated function."""
+        return type(self)()
+
     def __call__(self, function: F) -> F:
         @wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
+            with self._again():
                 return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]
@@ -57,3 +61,46 @@ class enable_grad(_GradMode):  # noqa: N801  (PyTorch's name)
     """Track operations in a `with` block or a decorated function, also inside `no_grad`."""
 
     _enabled = True
+
+
+class inference_mode(_GradMode):  # noqa: N801  (PyTorch's name)
+    """Track nothing in a `with` block or a decorated function, as `no_grad`; with False as `enable_grad`."""
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self._enabled = not mode
+
+    def _again(self) -> _GradMode:
+        return type(self)(not self._enabled)
+
+
+class set_grad_enabled(_GradMode):  # noqa: N801  (PyTorch's name)
+    """Track operations from here on, or do not; in a `with` statement, until the end of its block.
+
+    >>> import gradcli as gc
+    >>> x = gc.ones(2, requires_grad=True)
+    >>> with gc.set_grad_enabled(False):
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self._enabled = mode
+        self._before = is_grad_enabled()
+        _GRAD_ENABLED.set(mode)
+
+    def __call__(self, function: F) -> F:
+        # What decorates a function changes nothing around it.
+        _GRAD_ENABLED.set(self._before)
+        return super().__call__(function)
+
+    def _again(self) -> _GradMode:
+        return type(self)(self._enabled)
+
+    def __enter__(self) -> None:
+        # It is so already; the end of the block is that of the whole.
+        _GRAD_ENABLED.set(self._enabled)
+
+    def __exit__(self, *exception: object) -> None:
+        _GRAD_ENABLED.set(self._before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import cache
 from types import MethodType
@@ -37,6 +37,15 @@ def _attribute(name: str, doc: str) -> property:
 
     applied.__doc__ = doc
     return property(applied)
+
+
+def _in_place_operator(name: str) -> Callable[[Tensor, Any], Tensor]:
+    """An operator that changes its first operand."""
+
+    def changed(self: Tensor, other: Any) -> Tensor:
+        return self._changed(OPS[name], other)
+
+    return changed
 
 
 class Tensor(Drawn):
@@ -180,11 +189,15 @@ class Tensor(Drawn):
         if not create_graph:
             # Leaves of their own: a loop of backward passes must not keep every pass alive.
             gradients = as_leaves(gradients)
-        for tensor, total in zip(receivers, gradients, strict=True):
+        while receivers:
+            # The last one first: what takes over its values has them for itself then.
+            tensor, total = receivers.pop(), gradients.pop()
             if tensor.grad is None or create_graph or tensor.grad.requires_grad:
                 tensor.grad = total
             else:
-                tensor.grad._update(total.node)
+                node = total.node
+                del total
+                tensor.grad._update(node)
 
     def detach(self) -> Tensor:
         """The same values, untracked; changing them in place changes this tensor too."""
@@ -257,11 +270,11 @@ class Tensor(Drawn):
         return call(OPS["getitem"], self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        chosen = _result(OPS["getitem"], self.node, _lowered(index))
-        source = as_node(lower(value))
+        node, source = self.node, as_node(lower(value))
+        chosen = _result(OPS["getitem"], node, _lowered(index))
         # In x[0] += 1 the value is the place itself, and changed by now.
         if source.requires_grad or not same_place(source, chosen):
-            self._update(assigned(self.node, chosen, source), source)
+            self._update(assigned(node, chosen, source), source)
 
     def _operation(self, name: str, *operands: Any) -> Any:
         return call(OPS[name], *operands)
@@ -272,17 +285,10 @@ class Tensor(Drawn):
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
         return call(OPS["ne"], self, other) if _comparable(other) else NotImplemented
 
-    def __iadd__(self, other: Any) -> Tensor:
-        return self._changed(OPS["add"], other)
-
-    def __isub__(self, other: Any) -> Tensor:
-        return self._changed(OPS["sub"], other)
-
-    def __imul__(self, other: Any) -> Tensor:
-        return self._changed(OPS["mul"], other)
-
-    def __itruediv__(self, other: Any) -> Tensor:
-        return self._changed(OPS["div"], other)
+    __iadd__, __isub__, __imul__, __itruediv__ = map(_in_place_operator, ("add", "sub", "mul", "div"))
+    __ipow__, __ifloordiv__, __imod__ = map(_in_place_operator, ("pow", "floor_divide", "remainder"))
+    __iand__, __ior__, __ixor__ = map(_in_place_operator, ("bitwise_and", "bitwise_or", "bitwise_xor"))
+    __ilshift__, __irshift__ = map(_in_place_operator, ("bitwise_left_shift", "bitwise_right_shift"))
 
     def __hash__(self) -> int:
         return id(self)

@@ -5,6 +5,6 @@ share), then `pointwise`, `division`, `power`, `erf`, `gamma` and `nn`. `native`
 machine code, and `one_text` makes one function serve both. `sinc`, `bessel_series` and `normal` are special functions.
 
 Running sums are written by `running`. Those of networks give new arrays: `windows`, `taps`; so do `picking` and
-`orders`, of places and of sorting, and `substitution` and `matrix_kernels`, of matrices. `drawing` and `fused` make
-random numbers.
+`orders`, of places and of sorting, and `substitution` and `matrix_kernels`, of matrices. `drawn_numbers` and `fused`
+make random numbers.
 """

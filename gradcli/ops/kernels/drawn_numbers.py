@@ -12,13 +12,13 @@ _BLOCK = 1 << 15
 WIDE = 1 << 28
 
 
-class Words(Protocol):
+class RandomWords(Protocol):
     """What gives the next words of 32 bits."""
 
     def words(self, count: int) -> np.ndarray: ...
 
 
-def whole_numbers(stream: Words, count: int, dtype: np.dtype, low: int, high: int) -> np.ndarray:
+def whole_numbers(stream: RandomWords, count: int, dtype: np.dtype, low: int, high: int) -> np.ndarray:
     """Numbers from `low` up to but not including `high`."""
     numbers, span, two = np.empty(count, dtype), np.uint64(high - low), high - low >= WIDE
     for start in range(0, count, _BLOCK):
@@ -31,7 +31,7 @@ def whole_numbers(stream: Words, count: int, dtype: np.dtype, low: int, high: in
     return numbers
 
 
-def permutation(stream: Words, count: int, dtype: np.dtype) -> np.ndarray:
+def permutation(stream: RandomWords, count: int, dtype: np.dtype) -> np.ndarray:
     """0 to `count - 1` in an order drawn by Fisher's and Yates's exchanges."""
     numbers = np.arange(count, dtype=dtype)
     places: Any = numbers.data
