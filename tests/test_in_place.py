@@ -232,6 +232,40 @@ def test_a_loop_that_reads_what_it_has_written() -> None:
     assert y.sum().item() == 1500 * 1501 / 2 and time.process_time() - started < 10
 
 
+@pytest.mark.parametrize("steps", [400])
+def test_what_is_changed_in_each_step_of_a_loop_takes_no_longer_in_the_last_one(steps: int) -> None:
+    """A momentum is never looked at itself, rows are changed one by one, a sum is read after each change."""
+    w, m, x = gc.zeros(3, requires_grad=True), gc.zeros(3), gc.zeros(steps, 2)
+    started = time.process_time()
+    for _ in range(steps):
+        ((w - 1) ** 2).sum().backward()
+        with gc.no_grad():
+            m.mul_(0.5).add_(w.grad)
+            w.sub_(0.1 * m)
+            w.grad.zero_()
+    row = x[3]
+    for k in range(steps):
+        row += 1
+        assert float(x.sum()) == 2 * k + 2
+    for line in x:
+        line += 1
+    assert (w - 1).abs().max() < 1e-6 and x.sum().item() == 4 * steps
+    assert time.process_time() - started < 20
+
+
+def test_changes_within_a_function_of_rows() -> None:
+    """Values that are not there yet are not asked for."""
+
+    def f(row: Any) -> Any:
+        total = gc.zeros(2)
+        for _ in range(40):
+            total += row
+        total[0] = 5
+        return total
+
+    assert gc.each(f, gc.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist() == [[5.0, 80.0], [5.0, 160.0]]
+
+
 def test_a_graph_built_before_a_change_keeps_its_values() -> None:
     """Also where the changed tensor has been computed first."""
     x = gc.tensor([1.0, 2.0], requires_grad=True)

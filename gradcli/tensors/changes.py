@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from gradcli.engine.execute.run import execute
@@ -12,7 +13,10 @@ from gradcli.graph.node import INPUT, Node, input_node, make
 from gradcli.graph.op import OPS
 from gradcli.tensors.elements import compute_values
 from gradcli.tensors.modes import is_grad_enabled
-from gradcli.tensors.views import ViewPlace, place_of, seen_again, show, watch, watching
+from gradcli.tensors.views import ViewPlace, origin_of, place_of, seen_again, show, watch, watching
+
+# Changes in place of a tensor whose values are not known.
+_MANY = 16
 
 
 def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
@@ -91,7 +95,7 @@ def _whole(place: ViewPlace, new: Node, operands: tuple[Node, ...]) -> Node:
     # Rows are imported by those who need them.
     from gradcli.ops.one_step import one_step
 
-    return one_step("CopySlices", place.replaced(new), place.origin, *operands[1:])
+    return _own(one_step("CopySlices", place.replaced(new), place.origin, *operands[1:]), place.origin)
 
 
 def _with_values(node: Node, values: Node) -> Node:
@@ -105,12 +109,12 @@ def _spread(origin: Node, new: Node, apart: Any = None) -> None:
     """Let all tensors that show elements of `origin` show those of `new`; of `apart` that has been seen to."""
     owner, watchers = origin.shown_by(), watching(origin)
     views = [(tensor, place) for tensor in watchers if (place := place_of(tensor.node)).origin is origin]
-    above = None if owner is None else owner.above
+    above, moved = None if owner is None else owner.above, dict[Node, Node]()
     if owner is not None:
         show(owner, new)
     for tensor, place in views:
         if tensor is not owner:
-            show(tensor, seen_again(place, new))
+            show(tensor, seen_again(place, new, moved))
     for tensor in watchers:
         if tensor.above is not None and tensor.above.origin is origin:
             place = tensor.above.moved_to(new)
@@ -139,11 +143,21 @@ def settle(tensor: Any) -> None:
 
     A loop that reads what it has written would go through all changes again and again.
     """
-    origin = place_of(tensor.node).origin
+    origin = origin_of(tensor.node)
     owner = origin.shown_by()
-    if owner is None or not owner.is_changed or origin.requires_grad or origin.op is INPUT:
+    if owner is None or not owner.changes or origin.requires_grad or origin.op is INPUT:
         return
     compute_values([owner])
     value = owner.known_value
     _spread(origin, input_node(value))
-    owner.known_value, owner.is_changed = value, False
+    owner.known_value, owner.changes = value, 0
+
+
+def settle_many(tensor: Any) -> None:
+    """The same for what has been changed many times: others may read it in each of them, as a momentum is read."""
+    owner = origin_of(tensor.node).shown_by()
+    if owner is not None and owner.changes > _MANY:
+        # What goes wrong goes wrong again for whoever needs the values.
+        with suppress(GradcliError):
+            settle(owner)
+        owner.changes = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import cache
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from gradcli.graph.measured import WAY
 from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
-from gradcli.tensors.changes import change, follow, lean_on, settle
+from gradcli.tensors.changes import change, follow, lean_on, settle, settle_many
 from gradcli.tensors.drawn import Drawn
 from gradcli.tensors.elements import compute_values, lower, measured_now, tensors_of
 from gradcli.tensors.grad_fn import GradFn
@@ -55,7 +54,7 @@ class Tensor(Drawn):
     returns are read-only, so that a graph built earlier keeps its meaning.
     """
 
-    __slots__ = ("_grad", "_retains_grad", "above", "is_changed", "__weakref__")
+    __slots__ = ("_grad", "_retains_grad", "above", "changes", "__weakref__")
 
     def __init__(self, node: Node) -> None:
         if not isinstance(node, Node):
@@ -66,8 +65,8 @@ class Tensor(Drawn):
         self._retains_grad = False
         #: Where its elements belong to others too, though it is a leaf of its own.
         self.above: ViewPlace | None = None
-        #: Whether it was changed in place since its values were computed.
-        self.is_changed = False
+        #: How often it was changed in place since its values were computed.
+        self.changes = 0
         node.tensor = weakref.ref(self)
         join(self)
 
@@ -146,8 +145,10 @@ class Tensor(Drawn):
         if not self.ndim:
             raise TypeError("a 0-dim tensor cannot be iterated over")
         # As many as unbind() makes at once; more come one by one.
-        few = len(self) <= 100_000
-        return iter(call(OPS["unbind"], self)) if few else (self[k] for k in range(len(self)))
+        node = self.node
+        rows = _result(OPS["unbind"], node) if len(self) <= 100_000 else ()
+        # Rows that nobody keeps need not be told of changes of others.
+        return (_raise(rows[k]) if rows and self.node is node else self[k] for k in range(len(self)))
 
     def _settle(self) -> None:
         settle(self)
@@ -237,11 +238,13 @@ class Tensor(Drawn):
 
     def copy_(self, source: Any) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
+        settle_many(self)
         node = as_node(lower(source))
         return self._update(copied(self.node, node), node)
 
     def _changed(self, op: Op, *args: Any, **kwargs: Any) -> Tensor:
         """Take over the values of an operation on the tensor itself."""
+        settle_many(self)
         named = {word: _lowered(value) for word, value in kwargs.items()}
         return self._update(_result(op, self.node, *map(_lowered, args), **named))
 
@@ -270,6 +273,7 @@ class Tensor(Drawn):
         return call(OPS["getitem"], self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        settle_many(self)
         node, source = self.node, as_node(lower(value))
         chosen = _result(OPS["getitem"], node, _lowered(index))
         # In x[0] += 1 the value is the place itself, and changed by now.
@@ -319,7 +323,9 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
 
 def _result(op: Op, *args: Any, **kwargs: Any) -> Any:
     """An operation on nodes; where shapes depend on values, these are computed."""
-    with having(WAY, measured_now) if op.measures else nullcontext():
+    if not op.measures:
+        return op(*args, **kwargs)
+    with having(WAY, measured_now):
         return op(*args, **kwargs)
 
 

@@ -31,23 +31,27 @@ class ViewPlace(NamedTuple):
         last = max(number for number, view in enumerate(self.path) if view.op.vjp is None)
         return ViewPlace(self.origin, self.path[: last + 1])
 
-    def of(self, origin: Node) -> Node:
-        """The same place of another origin."""
-        place = self.moved_to(origin)
+    def of(self, origin: Node, moved: dict[Node, Node] | None = None) -> Node:
+        """What is shown of another origin, as `moved_to` has it."""
+        place = self.moved_to(origin, moved)
         return place.path[-1] if place.path else origin
 
-    def moved_to(self, origin: Node) -> ViewPlace:
-        """The same place, of another origin."""
-        path = []
+    def moved_to(self, origin: Node, moved: dict[Node, Node] | None = None) -> ViewPlace:
+        """The same place, of another origin; `moved` has the views of the old one that are there already."""
+        known, path = {} if moved is None else moved, []
         for view in self.path:
-            origin = make(view.op, (origin, *view.inputs[1:]), view.params)
+            if view not in known:
+                known[view] = make(view.op, (origin, *view.inputs[1:]), view.params)
+            origin = known[view]
             path.append(origin)
         return ViewPlace(path[0].inputs[0] if path else origin, path)
 
     def beyond(self, other: ViewPlace) -> ViewPlace | None:
         """What is left of the way from another place on; None where it does not lead through it."""
         first, rest = self.path[: len(other.path)], self.path[len(other.path) :]
-        through = len(first) == len(other.path) and all(map(_are_alike, first, other.path))
+        # What is detached twice is tracked apart.
+        alike = (a is b or (a.op.vjp is not None and _are_alike(a, b)) for a, b in zip(first, other.path, strict=False))
+        through = len(first) == len(other.path) and all(alike)
         return ViewPlace(self.origin, rest) if through else None
 
     def replaced(self, new: Node) -> Node:
@@ -67,6 +71,13 @@ def place_of(node: Node) -> ViewPlace:
             path.append(view)
         node = view.inputs[0]
     return ViewPlace(node, path[::-1])
+
+
+def origin_of(node: Node) -> Node:
+    """What a node shows elements of, itself perhaps."""
+    while (view := _view(node)) is not None:
+        node = view.inputs[0]
+    return node
 
 
 def _view(node: Node) -> Node | None:
@@ -95,14 +106,15 @@ def _are_alike(a: Node, b: Node) -> bool:
 
 def show(tensor: Any, node: Node) -> None:
     """Let a tensor show another node from now on."""
-    tensor.node, tensor.known_value, tensor.above, tensor.is_changed = node, None, None, True
+    tensor.node, tensor.known_value, tensor.above = node, None, None
+    tensor.changes += 1
     node.tensor = weakref.ref(tensor)
     join(tensor)
 
 
 def join(tensor: Any) -> None:
     """Write a tensor down with what it shows elements of, if it does."""
-    origin = place_of(tensor.node).origin
+    origin = origin_of(tensor.node)
     if origin is not tensor.node:
         watch(origin, tensor)
 
@@ -123,13 +135,13 @@ def watching(origin: Node) -> list[Any]:
     return list(dict.fromkeys(tensor for ref in origin.views or () if (tensor := ref()) is not None))
 
 
-def seen_again(place: ViewPlace, origin: Node) -> Node:
-    """A view of an origin that was changed in place."""
-    node = place.of(origin)
+def seen_again(place: ViewPlace, origin: Node, moved: dict[Node, Node] | None = None) -> Node:
+    """A view of an origin that was changed in place, as `moved_to` has it."""
+    node = place.of(origin, moved)
     if node.requires_grad:
         return make(OPS["_again"], (node, origin))
     # Each tensor has a node of its own.
-    return make(OPS["_alias"], (node,)) if node is origin else node
+    return make(OPS["_alias"], (node,)) if node is origin or node.shown_by() is not None else node
 
 
 def assigned(x: Node, chosen: Node, value: Node) -> Node:
