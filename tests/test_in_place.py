@@ -200,6 +200,15 @@ def test_operators_that_change_their_operand(operator: str, expected: int) -> No
     assert same is y and same.tolist() == [4.0]
 
 
+def test_a_result_that_was_not_tracked_is_changed_beside_a_leaf_of_its_elements() -> None:
+    x = gc.ones(3, requires_grad=True)
+    with gc.no_grad():
+        y = x * 2
+    leaf = y.detach().requires_grad_()
+    y += 1
+    assert y.tolist() == leaf.tolist() == [3, 3, 3] and leaf.is_leaf and leaf.requires_grad and not y.requires_grad
+
+
 def test_views_of_a_leaf() -> None:
     x = gc.ones(2, 3, requires_grad=True)
     row = x[0]

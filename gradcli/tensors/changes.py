@@ -33,7 +33,7 @@ def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
             f"{what} that requires grad cannot be changed in place while operations are tracked",
             hint="update it within `with gc.no_grad():`",
         )
-    is_tracked = origin.requires_grad and any(t.requires_grad for t in sharing)
+    is_tracked = origin.requires_grad and any(t.requires_grad and origin_of(t.node) is origin for t in sharing)
     if is_tracked and tracking and place.is_detached and not is_leaf:
         raise GradcliError(
             "the data of a tracked result cannot be changed in place: gradients through it would be wrong",
