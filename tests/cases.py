@@ -370,7 +370,7 @@ ORDER = [
     _x("topk(x, 2).values"), _x("topk(x, 1, 0, largest=False)[0]"), _x("kthvalue(x, 2).values"), _x("kthvalue(x, 1, 0, True)[0]"),
     _x("median(x)"), _x("median(x, 1).values"), _x("nanmedian(x)"), _x("nanmedian(x, 0, True)[0]"), _x("mode(x).values"),
     *(_x(e) for e in ("isin(x, x[0])", "isin(x, x[0], invert=True)", "isin(arange(6), 2)", "x.short()", "x.char()", "x.new_zeros(2, 3)")),
-    *(_x(e) for e in ("x.new_ones((2,), dtype=int64)", "x.new_full((2,), 3)", "x.new_tensor([1, 2])", "x.new_tensor(x)*x", "scalar_tensor(3)")),
+    *(_x(e) for e in ("x.new_ones((2,), dtype=int64)", "x.new_full((2,), 3)", "x.new_tensor([1, 2])", "x.new_tensor([2.0, 3.0, 4.0])*x", "scalar_tensor(3)")),
     *(_x(e) for e in ("hann_window(6)", "hamming_window(5, False)", "hamming_window(4, True, 0.5, 0.4)", "blackman_window(5)", "bartlett_window(5, False)")),
     *(_x(e) for e in ("kaiser_window(4, True, 3.)", "logspace(0, 2, 4)", "logspace(-1, 1, 3, 2.)", "tril_indices(3, 4, 1)", "triu_indices(4, 3, -1)")),
     *(_x(e) for e in ("gcd(arange(6), arange(6) - 4)", "lcm(arange(6) - 4, arange(6))")),

@@ -65,7 +65,7 @@ TITLES = {
     "create": "Creation",
     "more_creation": "More creation: like another tensor, and of what is there",
     "draws": "Random numbers: integers, orders, normal ones, coin tosses",
-    "windows": "Windows, powers in a row, places in triangles",
+    "signal_windows": "Windows, powers in a row, places in triangles",
     "one_step": "Filling",
 }
 

@@ -289,10 +289,18 @@ class Tensor(Drawn):
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
         return call(OPS["ne"], self, other) if _comparable(other) else NotImplemented
 
-    __iadd__, __isub__, __imul__, __itruediv__ = map(_in_place_operator, ("add", "sub", "mul", "div"))
-    __ipow__, __ifloordiv__, __imod__ = map(_in_place_operator, ("pow", "floor_divide", "remainder"))
-    __iand__, __ior__, __ixor__ = map(_in_place_operator, ("bitwise_and", "bitwise_or", "bitwise_xor"))
-    __ilshift__, __irshift__ = map(_in_place_operator, ("bitwise_left_shift", "bitwise_right_shift"))
+    __iadd__ = _in_place_operator("add")
+    __isub__ = _in_place_operator("sub")
+    __imul__ = _in_place_operator("mul")
+    __itruediv__ = _in_place_operator("div")
+    __ipow__ = _in_place_operator("pow")
+    __ifloordiv__ = _in_place_operator("floor_divide")
+    __imod__ = _in_place_operator("remainder")
+    __iand__ = _in_place_operator("bitwise_and")
+    __ior__ = _in_place_operator("bitwise_or")
+    __ixor__ = _in_place_operator("bitwise_xor")
+    __ilshift__ = _in_place_operator("bitwise_left_shift")
+    __irshift__ = _in_place_operator("bitwise_right_shift")
 
     def __hash__(self) -> int:
         return id(self)
