@@ -46,6 +46,8 @@ _MOST_FORMS = 300
 _LONGEST = 100
 # Nobody reads a formula of more steps, and to compare it would take minutes.
 _MOST_STEPS = 3000
+# Elements of a value that is differentiated to compare: more take gigabytes, and seconds to be written.
+_MOST_ELEMENTS = 1 << 24
 
 
 class Verdict(NamedTuple):
@@ -247,6 +249,8 @@ def _is_steady(there: Any, beside: Any, change: float) -> bool:
 def _gradient_graph(script: Script, data: Data, wanted: Wanted) -> _GradientGraph:
     leaves = {n: input_node(a, requires_grad=n == wanted.wrt) for n, a in data.items()}
     value = Interpreter(script.source, leaves).run(script)
+    if value.size > _MOST_ELEMENTS:
+        raise GradcliError(f"{value.size:,} elements are too many to be compared")
     x, node = leaves[wanted.wrt], value
     rng = np.random.default_rng(7)
     seed: Any = None

@@ -206,13 +206,8 @@ def _list_in(data: Sequence[Any], target: np.dtype) -> np.ndarray:
     return array
 
 
-def _filled_kernel(shape: Any, value: Any, dtype: Any) -> Any:
-    """Zeros come from the system as they are, without being written."""
-    return np.zeros(shape, dtype) if str(value) in ("0", "0.0") else np.full(shape, value, dtype)
-
-
 filled = primitive(
-    "_filled", _filled_kernel, _infer, family="create",
+    "_filled", lambda shape, value, dtype: np.full(shape, value, dtype), _infer, family="create",
     args="shape, value, dtype", doc="A filled tensor.", blocking=Blocking(lambda node, dim: ()),
     formula=arithmetic.filled, native=lambda v, value, dtype: v.constant(value, dtype), text=spelling.filled,
 )
