@@ -131,10 +131,13 @@ class Node(Operators):
     def is_floating(self) -> bool:
         return self.dtype.kind == "f"
 
+    def shown_last_by(self) -> Any:
+        """The live tensor that has shown this node last, None where there is none; it may show another one by now."""
+        return None if self.tensor is None else self.tensor()
+
     def shown_by(self) -> Any:
-        """The live tensor that shows this node, None where there is none: one that was changed in place since shows
-        another node."""
-        tensor = None if self.tensor is None else self.tensor()
+        """The live tensor that shows this node, None where there is none, or where it was changed in place since."""
+        tensor = self.shown_last_by()
         return tensor if tensor is not None and tensor.node is self else None
 
     def __repr__(self) -> str:

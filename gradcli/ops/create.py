@@ -143,16 +143,21 @@ def check_ends(name: str, dtype: np.dtype, *ends: float) -> None:
             raise GradcliError(f"{name}() gets to {number}, which does not fit into {dtype}", argument="dtype")
 
 
+def generator() -> Generator:
+    """What draws random numbers: that of `manual_seed`, or one with a seed of the operating system's."""
+    found = GENERATOR.get()
+    if found is None:
+        from gradcli.ops.random import Generator
+
+        found = Generator(None)
+        GENERATOR.set(found)
+    return found
+
+
 def reserved(kind: str, shape: Shape, dtype: np.dtype, terms: tuple[Any, ...] = (), scattered: bool = False) -> Node:
     """Random numbers of a kind. The place in the stream is taken now, in the order of the text; the numbers are made
     when they are needed."""
-    generator = GENERATOR.get()
-    if generator is None:
-        from gradcli.ops.random import Generator
-
-        generator = Generator(None)
-        GENERATOR.set(generator)
-    state = generator.reserve(kind, math.prod(shape), dtype, terms, scattered)
+    state = generator().reserve(kind, math.prod(shape), dtype, terms, scattered)
     return make(drawn, (), {"shape": shape, "dtype": dtype, "state": state})
 
 

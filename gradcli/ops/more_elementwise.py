@@ -15,7 +15,7 @@ from gradcli.graph.arguments import as_flag, as_node, as_number
 from gradcli.graph.dtypes import BOOL, FLOAT64, is_half
 from gradcli.graph.infer import cast, promote
 from gradcli.graph.node import Node, constant, make_results
-from gradcli.graph.op import Op
+from gradcli.graph.op import OPS, Op
 from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import ALIGNED
 from gradcli.ops.elementwise import (
@@ -308,35 +308,24 @@ bitwise_xor = elementwise(
 )
 
 
-def _shifted(name: str) -> Any:
+def _of_integers(name: str) -> Any:
     def build(input: Any, other: Any) -> Node:
         if any(as_node(n).dtype == BOOL for n in (input, other)):
             raise GradcliError(f"{name}() is defined for integers, not for booleans")
-        return apply({"bitwise_left_shift": left_shift, "bitwise_right_shift": right_shift}[name], input, other)
+        return apply(OPS[name], input, other)
 
     return build
 
 
 left_shift: Op = elementwise(
-    "bitwise_left_shift", np.left_shift, args=BINARY, dtype="integral", build=_shifted("bitwise_left_shift"),
+    "bitwise_left_shift", np.left_shift, args=BINARY, dtype="integral", build=_of_integers("bitwise_left_shift"),
     symbol="<<", tame=True, doc="The bits shifted left by `other`, `input << other`.", native=lambda v, x, y: x << y,
 )
 right_shift: Op = elementwise(
-    "bitwise_right_shift", np.right_shift, args=BINARY, dtype="integral", build=_shifted("bitwise_right_shift"),
+    "bitwise_right_shift", np.right_shift, args=BINARY, dtype="integral", build=_of_integers("bitwise_right_shift"),
     symbol=">>", tame=True, doc="The bits shifted right by `other`, `input >> other`.",
     native=lambda v, x, y: x >> y,
 )
-
-
-def _of_integers(name: str) -> Any:
-    def build(input: Any, other: Any) -> Node:
-        if any(as_node(n).dtype == BOOL for n in (input, other)):
-            raise GradcliError(f"{name}() is defined for integers, not for booleans")
-        return apply({"gcd": gcd, "lcm": lcm}[name], input, other)
-
-    return build
-
-
 gcd: Op = elementwise(
     "gcd", np.gcd, args=BINARY, dtype="integral", build=_of_integers("gcd"), commutative=True,
     doc="The greatest common divisor of two integers.",

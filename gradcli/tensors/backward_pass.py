@@ -18,7 +18,7 @@ def receivers_of(root: Node) -> list[tuple[Any, Node]]:
     """
     receivers = []
     for node in toposort([root], stop=lambda n: not n.requires_grad):
-        live = node.tensor() if node.tensor is not None else None
+        live = node.shown_last_by()
         if live is None or not node.requires_grad:
             continue
         was_leaf = node.op is INPUT and live.is_leaf and live.requires_grad and live.shape == node.shape

@@ -14,7 +14,7 @@ from gradcli.graph.arguments import shown_value
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.graph.op import OPS
 from gradcli.language.constants import CONSTANTS
-from gradcli.ops.create import GENERATOR
+from gradcli.ops.create import GENERATOR, generator
 from gradcli.ops.family import to_dtype
 from gradcli.ops.random import Generator
 from gradcli.tensors.backward_pass import seed_of
@@ -80,11 +80,7 @@ def manual_seed(seed: int) -> None:
 
 def initial_seed() -> int:
     """The seed of the random numbers, which `manual_seed` has set or the operating system has given."""
-    generator = GENERATOR.get()
-    if generator is None:
-        generator = Generator(None)
-        GENERATOR.set(generator)
-    return generator.seed % 2**64
+    return generator().seed % 2**64
 
 
 def set_default_dtype(dtype: Any) -> None:

@@ -34,7 +34,7 @@ class GradFn:
         if self._node.op is not INPUT:
             raise AttributeError(f"{self.name()} has no variable; AccumulateGrad has")
         # One that was changed in place shows another node by now.
-        live = None if self._node.tensor is None else self._node.tensor()
+        live = self._node.shown_last_by()
         return self._tensor_of(self._node) if live is None else live
 
     @property
