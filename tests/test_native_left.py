@@ -574,4 +574,7 @@ def test_every_operation(name: str) -> None:
                 continue
             for sizes in TINY:
                 got, expected, _ = both(roots, sizes)
-                agree(got, expected, 1e-5 if dtype == "float32" else 1e-12)
+                for mine, theirs in zip(got, expected, strict=True):
+                    # Some, such as windows, are float32 whatever they are given.
+                    single = "float32" in (dtype, str(theirs.dtype))
+                    agree([mine], [theirs], 1e-5 if single else 1e-12)

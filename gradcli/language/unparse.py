@@ -76,7 +76,8 @@ class _TextWriter:
         self._leaf("1e999" if large else repr(value), _NUMBER)
 
     def name(self, name: str) -> None:
-        self._leaf(name)
+        # Where steps are told, a constant stands as a name that is its number.
+        self._leaf(name, _UNARY if name[:1] == "-" else _NUMBER if name[:1].isdigit() else _POSTFIX)
 
     prefix = name
 

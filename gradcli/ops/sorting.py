@@ -16,8 +16,9 @@ from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_numb
 from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.infer import in_one_dtype
 from gradcli.graph.native_forms import Dims
-from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import WHOLE, Blocking, Op, Params
+from gradcli.graph.node import Batched, Node, Operands, make, make_results
+from gradcli.graph.op import WHOLE, Batching, Blocking, Op, Params
+from gradcli.ops.batching import expanded, viewed, written_out
 from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import clamp_max, detach, eq, isnan, logical_not, to, where
 from gradcli.ops.family import call, composite, float_node, primitive
@@ -267,6 +268,20 @@ def _searched_follow(node: Node, dim: int) -> Dims | None:
     return None, dim
 
 
+def _searched_batch(node: Node, operands: Operands) -> Batched:
+    """One sequence for all members as it is; else each in front of the values of its member, in one row of them."""
+    (first, second), seed = written_out(operands)
+    sequence, values = node.inputs
+    wanted = values if second is None else second.node
+    if first is not None:
+        row = values.shape if sequence.ndim > 1 else (values.size,)
+        wanted = viewed(expanded(wanted, (*seed, *values.shape)), (*seed, *row))
+        sequence = expanded(first.node, (*seed, *sequence.shape))
+    elif sequence.ndim > 1:
+        sequence = expanded(sequence, (*seed, *sequence.shape))
+    return Batched(viewed(make(node.op, (sequence, wanted), node.params), (*seed, *values.shape)), (None,) * node.ndim)
+
+
 def _searchsorted(sorted_sequence: Any, values: Any, out_int32: Any, right: Any, side: Any, sorter: Any) -> Node:
     sequence, wanted = as_node(sorted_sequence), as_node(values)
     flag = as_flag(right, "right")
@@ -290,7 +305,7 @@ def _searchsorted(sorted_sequence: Any, values: Any, out_int32: Any, right: Any,
 searched: Op = primitive(
     "_searched", _searched, lambda inputs, params: (inputs[1].shape, params["dtype"]), family="sorting",
     args="sorted_sequence, values", doc="Where values belong in sorted sequences.", blocking=Blocking(_searched_follow),
-    formula=lambda c, s: c.call(s, "searchsorted", {"right": s.params["right"]}),
+    batching=Batching(_searched_batch), formula=lambda c, s: c.call(s, "searchsorted", {"right": s.params["right"]}),
 )
 searchsorted = composite(
     "searchsorted", _searchsorted, family="sorting",

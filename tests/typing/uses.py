@@ -105,7 +105,11 @@ assert_type(~(x > 0) & (x < 1), gc.Tensor)
 assert_type(x[0], gc.Tensor)
 assert_type(x[..., None, :2], gc.Tensor)
 assert_type(x[[0, 1]], gc.Tensor)
-x[0] = 1  # error
+x[0] = 1
+x[..., None, :2] = x
+x[[0, 1]] = array
+x[0] = "1"  # error
+x["0"] = 1  # error
 x + "1"  # error
 x["0"]  # error
 x -= 0.5
