@@ -57,3 +57,9 @@ def array_in_words(node: Node) -> str:
     """A constant as the call that makes it."""
     value = node.params["value"]
     return f"tensor({value.tolist()}, dtype={node.dtype})"
+
+
+def number_in_words(node: Node) -> str:
+    """A constant with one element, with all digits that tell it from others of its dtype."""
+    value = node.params["value"].reshape(())[()]
+    return str(value).removesuffix(".0") if node.dtype.kind == "f" else str(value)

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 
 from gradcli.autodiff.vjp import backward_function, shown
-from gradcli.drawing.describe import is_inlined, title
+from gradcli.drawing.describe import is_inlined
 from gradcli.errors import GradcliError, Span, Texts, escaped
 from gradcli.evaluation.request import Request
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort, with_inputs
 from gradcli.language.instructions import Instr
 from gradcli.language.unparse import written
-from gradcli.walkthrough.calls_in_words import array_in_words, call_in_words, formula_in_words
+from gradcli.walkthrough.calls_in_words import array_in_words, call_in_words, formula_in_words, number_in_words
 from gradcli.walkthrough.recording import Code, Made, OwnCall, Recorder
 
 # What the value is called that has no name, and the letters for other steps without one: those that are easily told
@@ -186,7 +186,7 @@ class Outline:
             if node in self.names:
                 found.append(part._replace(arg=self.names[node]))
             elif is_inlined(node):
-                found.append(part._replace(arg=array_in_words(node) if node.ndim else title(node)))
+                found.append(part._replace(arg=array_in_words(node) if node.ndim else number_in_words(node)))
             elif made is not None and made.code and not (node.requires_grad and node in self._reached):
                 waiting += reversed(made.code)
             else:
@@ -220,7 +220,7 @@ class Outline:
         while node.op.recast and not node.op.public and is_inlined(node.inputs[0]):
             (node,) = node.inputs
         if is_inlined(node) and not node.ndim:
-            return title(node)
+            return number_in_words(node)
         found = self.names.get(self._shown(node) if node.requires_grad else node)
         if found is not None:
             return found
