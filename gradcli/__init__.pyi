@@ -19,6 +19,7 @@ from gradcli.plotting.curves import Curves as _Curves
 from gradcli.render.marks import Marked as _Marked
 from gradcli.tensors.dtype_rules import FloatLimits as _FloatLimits
 from gradcli.tensors.dtype_rules import IntLimits as _IntLimits
+from gradcli.tensors.hooks import RemovableHandle as _RemovableHandle
 from gradcli.walkthrough.step_types import Arrival as _Arrival
 from gradcli.walkthrough.step_types import BackwardStep as _BackwardStep
 from gradcli.walkthrough.step_types import ForwardStep as _ForwardStep
@@ -312,6 +313,10 @@ class Tensor:
         """Draw whole numbers from low up to but not including high, or below the only one; returns the tensor."""
     def bernoulli_(self, p: Any = 0.5) -> Self:
         """Draw 1 with a probability, or with one for each element, else 0; returns the tensor itself."""
+    def register_hook(self, hook: Callable[[Any], Any]) -> _RemovableHandle:
+        """Call a function with the gradient of this tensor in each backward pass that computes it."""
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], Any]) -> _RemovableHandle:
+        """Call a function with this leaf whenever a backward pass has added to its .grad."""
     @property
     def shape(self) -> tuple[builtins.int, ...]:
         """The lengths of the dimensions."""

@@ -45,6 +45,8 @@ def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Nod
             continue
         if is_half(node.dtype):
             total = cast(total, node.dtype)
+        if node.hooks is not None:
+            total = node.hooks(total)
         if node in targets:
             result[node] = total
         if node.op is RESULT:

@@ -6,9 +6,31 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_node
 from gradcli.graph.node import INPUT, Node, constant, toposort
+from gradcli.machine.limits import having
+from gradcli.tensors.elements import lower, tensors_of
+from gradcli.tensors.hooks import CREATING_GRAPH
+
+
+def gradients_by_tensor(tensor: Any, gradient: Any, inputs: Any, create_graph: bool) -> dict[Any, Node]:
+    """What a backward pass from a tensor makes of the `.grad` of all tensors that it reaches, or of `inputs` alone."""
+    seed = seed_of(tensor.node, lower(gradient))
+    targets = receivers_of(tensor.node)
+    if inputs is not None:
+        wanted = list(dict.fromkeys(tensors_of(inputs, "inputs")))
+        before = [(t, n) for t, n in targets if n is not t.node and any(t is w for w in wanted)]
+        targets = [(t, t.node) for t in wanted] + before
+    with having(CREATING_GRAPH, create_graph):
+        found = vjp([tensor.node], [seed], [node for _, node in targets])
+    totals: dict[Any, Node] = {}
+    for receiver, node in targets:
+        if node in found:
+            known = totals.get(receiver) or (None if receiver.grad is None else receiver.grad.node)
+            totals[receiver] = found[node] if known is None else known + found[node]
+    return totals
 
 
 def receivers_of(root: Node) -> list[tuple[Any, Node]]:

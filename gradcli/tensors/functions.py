@@ -14,11 +14,13 @@ from gradcli.graph.arguments import shown_value
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.graph.op import OPS
 from gradcli.language.constants import CONSTANTS
+from gradcli.machine.limits import having
 from gradcli.ops.create import GENERATOR, generator
 from gradcli.ops.family import to_dtype
 from gradcli.ops.random import Generator
 from gradcli.tensors.backward_pass import seed_of
 from gradcli.tensors.elements import lower, tensors_of
+from gradcli.tensors.hooks import CREATING_GRAPH
 from gradcli.tensors.tensor import Tensor, as_leaves, call, function_of, tensor_of
 
 # What PyTorch has in modules, and gradcli in the package itself or not at all.
@@ -159,7 +161,8 @@ def grad(
         if not target.requires_grad:
             raise GradcliError("one of the inputs does not require grad", hint="call x.requires_grad_() on it")
     nodes = [seed_of(o.node, lower(s)) for o, s in zip(outs, seeds, strict=True)]
-    found = vjp([o.node for o in outs], nodes, [t.node for t in targets])
+    with having(CREATING_GRAPH, create_graph):
+        found = vjp([o.node for o in outs], nodes, [t.node for t in targets])
     if materialize_grads and allow_unused is False:
         raise GradcliError("materialize_grads needs allow_unused", hint="leave allow_unused out")
     if not (allow_unused or materialize_grads) and len(found) < len({t.node for t in targets}):

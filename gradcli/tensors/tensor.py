@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcli.autodiff.vjp import shown, vjp
+from gradcli.autodiff.vjp import shown
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import as_flag, as_node, kind_of
 from gradcli.graph.measured import WAY
@@ -19,8 +19,9 @@ from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
 from gradcli.tensors.changes import change, follow, lean_on, settle, settle_many
 from gradcli.tensors.drawn import Drawn
-from gradcli.tensors.elements import compute_values, lower, measured_now, tensors_of
+from gradcli.tensors.elements import compute_values, lower, measured_now
 from gradcli.tensors.grad_fn import GradFn
+from gradcli.tensors.hooks import Hooked
 from gradcli.tensors.modes import is_grad_enabled
 from gradcli.tensors.views import ViewPlace, assigned, copied, join, place_of, same_place, show
 
@@ -47,7 +48,7 @@ def _in_place_operator(name: str) -> Callable[[Tensor, Any], Tensor]:
     return changed
 
 
-class Tensor(Drawn):
+class Tensor(Drawn, Hooked):
     """A multidimensional array that can track the operations applied to it.
 
     The functions of the language are its methods. Values are computed when they are first needed. Arrays that it
@@ -171,20 +172,9 @@ class Tensor(Drawn):
         `gradient` is the vector of the vector-Jacobian product, which a non-scalar tensor needs. The graph is kept, so
         that a second call accumulates; `retain_graph` is accepted for compatibility with PyTorch.
         """
-        from gradcli.tensors.backward_pass import receivers_of, seed_of
+        from gradcli.tensors.backward_pass import gradients_by_tensor
 
-        seed = seed_of(self.node, lower(gradient))
-        targets = receivers_of(self.node)
-        if inputs is not None:
-            wanted = list(dict.fromkeys(tensors_of(inputs, "inputs")))
-            before = [(t, n) for t, n in targets if n is not t.node and any(t is w for w in wanted)]
-            targets = [(t, t.node) for t in wanted] + before
-        found = vjp([self.node], [seed], [node for _, node in targets])
-        totals: dict[Tensor, Node] = {}
-        for tensor, node in targets:
-            if node in found:
-                known = totals.get(tensor) or (None if tensor.grad is None else tensor.grad.node)
-                totals[tensor] = found[node] if known is None else known + found[node]
+        totals = gradients_by_tensor(self, gradient, inputs, create_graph)
         receivers = list(totals)
         gradients = [tensor_of(total) for total in totals.values()]
         if not create_graph:
@@ -199,6 +189,8 @@ class Tensor(Drawn):
                 node = total.node
                 del total
                 tensor.grad._update(node)
+            if tensor.node.hooks is not None and tensor.is_leaf:
+                tensor.node.hooks.accumulated(tensor)
 
     def detach(self) -> Tensor:
         """The same values, untracked; changing them in place changes this tensor too."""

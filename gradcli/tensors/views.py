@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gradcli.errors import SizeError
 from gradcli.graph.infer import cast
-from gradcli.graph.node import RESULT, Node, make
+from gradcli.graph.node import INPUT, RESULT, Node, make
 from gradcli.graph.op import OPS
 
 
@@ -106,6 +106,8 @@ def _are_alike(a: Node, b: Node) -> bool:
 
 def show(tensor: Any, node: Node) -> None:
     """Let a tensor show another node from now on."""
+    if node.op is INPUT and tensor.node.op is INPUT:
+        node.hooks = tensor.node.hooks
     tensor.node, tensor.known_value, tensor.above = node, None, None
     tensor.changes += 1
     node.tensor = weakref.ref(tensor)
