@@ -1690,7 +1690,7 @@ class Tensor:
         momentum: _Number = 0.1,
         eps: _Number = 1e-05,
     ) -> Tensor:
-        """Each channel normalized to mean 0 and variance 1, with the running ones unless training; these are not …"""
+        """Each channel normalized to mean 0 and variance 1, with the running ones unless training; in Python …"""
     def group_norm(
         self, num_groups: _Int, weight: _TensorLike | None = None, bias: _TensorLike | None = None, eps: _Number = 1e-05
     ) -> Tensor:
@@ -4926,7 +4926,7 @@ def batch_norm(
     momentum: _Number = 0.1,
     eps: _Number = 1e-05,
 ) -> Tensor:
-    """Each channel normalized to mean 0 and variance 1, with the running ones unless training; these are not …"""
+    """Each channel normalized to mean 0 and variance 1, with the running ones unless training; in Python training …"""
 
 def group_norm(
     input: _TensorLike,

@@ -391,3 +391,47 @@ def test_what_is_detached_need_not_be_computed_again() -> None:
     assert shown.numpy().base is tensor.numpy().base
     tensor.mul_(2)
     assert shown.tolist() == tensor.tolist() == [6.0, 12.0]
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (4, 3, 6)])
+def test_training_updates_running_statistics(shape: tuple[int, ...]) -> None:
+    x, mean, variance = gc.randn(*shape, requires_grad=True), gc.zeros(3), gc.ones(3)
+    view, dims = mean[1:], tuple(k for k in range(len(shape)) if k != 1)
+    gc.batch_norm(x, mean, variance, training=True, momentum=0.25)
+    of_batch = x.detach().numpy()
+    np.testing.assert_allclose(mean.numpy(), of_batch.mean(dims) / 4, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(variance.numpy(), of_batch.var(dims, ddof=1) / 4 + 0.75, rtol=1e-5)
+    np.testing.assert_array_equal(view.numpy(), mean.numpy()[1:])
+    assert not mean.requires_grad and not variance.requires_grad
+    before = mean.tolist()
+    gc.batch_norm(x, mean, variance)
+    assert mean.tolist() == before
+
+
+def test_training_by_instances_updates_running_statistics() -> None:
+    x, mean, variance = gc.randn(4, 3, 6), gc.zeros(3), gc.ones(3)
+    gc.instance_norm(x, mean, variance, momentum=0.5)
+    np.testing.assert_allclose(mean.numpy(), x.numpy().mean((0, 2)) / 2, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(variance.numpy(), x.numpy().var(2, ddof=1).mean(0) / 2 + 0.5, rtol=1e-5)
+
+
+def test_running_statistics_that_do_not_fit() -> None:
+    with pytest.raises(gc.GradcliError, match=r"running_var has shape \(2,\), it needs \(3,\)"):
+        gc.batch_norm(gc.randn(5, 3), gc.zeros(3), gc.ones(2), training=True)
+    with pytest.raises(gc.GradcliError, match="no derivative with respect to running_mean"):
+        gc.batch_norm(gc.randn(5, 3), gc.zeros(3, requires_grad=True), gc.ones(3), training=True)
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_rows_that_are_looked_up_are_shortened(tracked: bool) -> None:
+    table = gc.tensor([[3.0, 4.0], [6.0, 8.0], [0.3, 0.4]], requires_grad=tracked)
+    row = table[0]
+    found = gc.embedding(gc.tensor([0, 2, 0]), table, max_norm=1.0)
+    wanted = [[0.6, 0.8], [6, 8], [0.3, 0.4]]
+    np.testing.assert_allclose(table.detach().numpy(), wanted, rtol=1e-6)
+    np.testing.assert_allclose(row.detach().numpy(), wanted[0], rtol=1e-6)
+    np.testing.assert_allclose(found.detach().numpy(), [wanted[0], wanted[2], wanted[0]], rtol=1e-6)
+    if tracked:
+        found.sum().backward()
+        assert table.is_leaf and table.grad is not None
+        assert table.grad.tolist() == [[2, 2], [0, 0], [1, 1]]

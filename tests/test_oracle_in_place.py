@@ -212,3 +212,17 @@ def test_what_shares_memory_shares_it_here(case: Case) -> None:
         for name in case.inputs:
             shared = wanted.untyped_storage().data_ptr() == names[0][name].untyped_storage().data_ptr()
             assert (place_of(result.node).origin is names[1][name].node) == shared, name
+
+
+@pytest.mark.parametrize("name, training", [("batch_norm", "training"), ("instance_norm", "use_input_stats")])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_running_statistics(name: str, training: str, dtype: str) -> None:
+    random = np.random.default_rng(3)
+    stats = [[lib.zeros(3, dtype=lib_dtype), lib.ones(3, dtype=lib_dtype)] for lib, lib_dtype in
+             ((gc, np.dtype(dtype)), (torch, getattr(torch, dtype)))]  # fmt: skip
+    for _ in range(3):
+        x = random.normal(2, 3, (4, 3, 5)).astype(dtype)
+        getattr(gc, name)(gc.tensor(x), *stats[0], momentum=0.3, **{training: True})
+        getattr(torch.nn.functional, name)(torch.tensor(x), *stats[1], momentum=0.3, **{training: True})
+        for mine, wanted in zip(*stats, strict=True):
+            np.testing.assert_allclose(mine.numpy(), wanted.numpy(), rtol=1e-5 if dtype == "float32" else 1e-12)

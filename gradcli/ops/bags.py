@@ -14,7 +14,7 @@ from gradcli.graph.arguments import as_choice, as_flag, as_node, normalize_axis
 from gradcli.graph.node import Node
 from gradcli.ops.elementwise import eq, ne, where
 from gradcli.ops.family import call, composite
-from gradcli.ops.gather import embedding, index_node
+from gradcli.ops.gather import bounded_table, embedding, index_node
 from gradcli.ops.one_step import one_step
 from gradcli.ops.scatter import put_along, spread
 from gradcli.ops.shape import reshape, unsqueeze
@@ -80,6 +80,9 @@ def _together(rows: Node, bag: Node, count: int, taken: Node | None, how: str) -
 
 embedding_bag = composite(
     "embedding_bag", _embedding_bag, family="bags", torch="nn.functional.embedding_bag",
+    updates=lambda input, weight, offsets, max_norm, norm_type, *how: bounded_table(
+        input, weight, max_norm, norm_type
+    ),
     args="input: places, weight, offsets: places=None, max_norm: number=None, norm_type=2.0, scale_grad_by_freq=False, "
     "mode: bag='mean', sparse=False, per_sample_weights: tensor=None, include_last_offset=False, padding_idx: int=None",
     doc="The mean, sum or max of the rows of a table in each bag: a row of indices is one, or what comes after each of "

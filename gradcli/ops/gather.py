@@ -220,8 +220,17 @@ def _embedding(
     return make(embedding_, (table, index), params)
 
 
+def bounded_table(input: Any, weight: Any, max_norm: Any, norm_type: Any) -> dict[str, Node]:
+    """The table after rows that were looked up have been shortened."""
+    if max_norm is None:
+        return {}
+    table = call("detach", as_node(weight))
+    looked_at = call("isin", call("arange", table.shape[0]), index_node(input, "input"))
+    return {"weight": where(unsqueeze(looked_at, 1), _bounded(table, max_norm, norm_type), table)}
+
+
 def _bounded(table: Node, max_norm: Any, norm_type: Any) -> Node:
-    """Rows no longer than a norm. PyTorch changes the table itself, outside of all gradients."""
+    """Rows no longer than a norm, outside of all gradients."""
     sizes = call("norm", table, norm_type, 1, True)
     short = call("detach", where(sizes > max_norm, table * (max_norm / (sizes + 1e-7)), table) - table)
     return table + short
@@ -261,6 +270,9 @@ embedding_: Op = primitive(
 )
 embedding = composite(
     "embedding", _embedding, family="gather", torch="nn.functional.embedding",
+    updates=lambda input, weight, padding_idx, max_norm, norm_type, *how: bounded_table(
+        input, weight, max_norm, norm_type
+    ),
     args="input: places, weight, padding_idx: int=None, max_norm: number=None, norm_type=2.0, "
     "scale_grad_by_freq=False, sparse=False",
     doc="The rows of a table, `weight`, at indices.", example="input:1:int64 weight:2",

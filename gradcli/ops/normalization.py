@@ -15,11 +15,11 @@ from gradcli.graph.arguments import as_int, as_node, as_number
 from gradcli.graph.dtypes import FLOAT32
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node
-from gradcli.ops.elementwise import mul, rsqrt
+from gradcli.ops.elementwise import detach, mul, rsqrt
 from gradcli.ops.family import call, composite, floating
 from gradcli.ops.loss import refuse_tracked
 from gradcli.ops.one_step import one_step
-from gradcli.ops.reduce import mean
+from gradcli.ops.reduce import mean, var
 from gradcli.ops.shape import repeat, reshape, sizes, view
 
 
@@ -70,14 +70,11 @@ def _normalized_batch(
     x: Node, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: Any, eps: Any
 ) -> Node:
     w, b = _per_channel(weight, "weight", x, x.shape[1]), _per_channel(bias, "bias", x, x.shape[1])
-    if training:
-        stats = None
-    else:
-        given = {"running_mean": running_mean, "running_var": running_var}
-        for name, value in given.items():
-            refuse_tracked(value, name, "batch_norm")
-        stats = [_per_channel(value, name, x, x.shape[1]) for name, value in given.items()]
-    normal = _normalized(x, [0, *range(2, x.ndim)], stats, w, b, eps)
+    given = {"running_mean": running_mean, "running_var": running_var}
+    for name, value in given.items() if not training else ():
+        refuse_tracked(value, name, "batch_norm")
+    stats = [_per_channel(value, name, x, x.shape[1]) for name, value in given.items()]
+    normal = _normalized(x, [0, *range(2, x.ndim)], None if training else stats, w, b, eps)
     return one_step("NativeBatchNormBackward0", normal, *_edges(x, w, b))
 
 
@@ -95,12 +92,38 @@ def _normalized(
     return _scaled((x - mean_of) * rsqrt(var_of + eps), weight, bias, shape)
 
 
+def _running(x: Node, dims: list[int], running_mean: Any, running_var: Any, momentum: Any) -> dict[str, Node]:
+    """The running statistics after a batch; there may be several rows of a channel, of which all count as much."""
+    share, x, news = as_number(momentum, "momentum"), detach(x), {}
+    for name, old, function in (("running_mean", running_mean, mean), ("running_var", running_var, var)):
+        refuse_tracked(old, name, "batch_norm")
+        if old is not None:
+            found = function(x, dims)
+            news[name] = as_node(old) * (1 - share) + (found if 0 in dims else mean(found, [0])) * share
+    return news
+
+
+def _batch_updates(
+    input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: bool, momentum: Any, eps: Any
+) -> dict[str, Node]:
+    x = floating(input)
+    return _running(x, [0, *range(2, x.ndim)], running_mean, running_var, momentum) if training and x.size else {}
+
+
+def _instance_updates(
+    input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, use_input_stats: bool, momentum: Any,
+    eps: Any,
+) -> dict[str, Node]:
+    x = floating(input)
+    return _running(x, [*range(2, x.ndim)], running_mean, running_var, momentum) if use_input_stats and x.size else {}
+
+
 batch_norm = composite(
-    "batch_norm", _batch_norm, family="network",
+    "batch_norm", _batch_norm, family="network", updates=_batch_updates,
     args="input, running_mean: tensor, running_var: tensor, weight=None, bias=None, training=False, momentum=0.1,"
     " eps=1e-5",
-    doc="Each channel normalized to mean 0 and variance 1, with the running ones unless training; these are not "
-    "updated.",
+    doc="Each channel normalized to mean 0 and variance 1, with the running ones unless training; in Python "
+    "training updates these.",
     example=("batch_norm(input, detach(mean), detach(var))", "input:2 mean:1 var:1"), words=("batchnormalization",),
 )
 
@@ -145,7 +168,7 @@ def _instance_norm(
 
 
 instance_norm = composite(
-    "instance_norm", _instance_norm, family="network",
+    "instance_norm", _instance_norm, family="network", updates=_instance_updates,
     args="input, running_mean: tensor=None, running_var: tensor=None, weight=None, bias=None, use_input_stats=True,"
     " momentum=0.1, eps=1e-5",
     doc="Each channel of each member of the batch normalized to mean 0 and variance 1.",

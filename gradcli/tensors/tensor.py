@@ -22,7 +22,7 @@ from gradcli.tensors.drawn import Drawn
 from gradcli.tensors.elements import compute_values, lower, measured_now
 from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.hooks import Hooked
-from gradcli.tensors.modes import is_grad_enabled
+from gradcli.tensors.modes import is_grad_enabled, no_grad
 from gradcli.tensors.views import ViewPlace, assigned, copied, join, place_of, same_place, show
 
 if TYPE_CHECKING:
@@ -318,6 +318,12 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
     if op is OPS["detach"] and args and isinstance(args[0], Tensor):
         # What is known stays so, whatever becomes of the other.
         result.known_value = args[0].known_value
+    if op.updates is not None:
+        given = dict(zip(op.signature.names, op.signature.bind(args, kwargs), strict=True))
+        for word, new in op.updates(*map(_lowered, given.values())).items():
+            if isinstance(given[word], Tensor):
+                with no_grad():
+                    given[word].copy_(tensor_of(new))
     return result
 
 
