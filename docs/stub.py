@@ -59,6 +59,8 @@ _MEANT = {
     "other": "_TensorLike",
     "index": "_Index",
     "dtype": "_DType",
+    "value": "_TensorLike",
+    "source": "_TensorLike",
     "gradient": "_TensorLike",
     "grad_output": "_TensorLike",
 }

@@ -284,12 +284,12 @@ class Tensor:
         """Whether backward() sets the .grad of this tensor although it is not a leaf."""
     def zero_(self) -> Tensor:
         """Set every element to 0, as in x.grad.zero_(); returns the tensor itself."""
-    def fill_(self, value: Any) -> Tensor:
+    def fill_(self, value: _TensorLike) -> Tensor:
         """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
-    def copy_(self, source: Any) -> Tensor:
+    def copy_(self, source: _TensorLike) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
     def __getitem__(self, index: _Index) -> Tensor: ...
-    def __setitem__(self, index: _Index, value: Any) -> None: ...
+    def __setitem__(self, index: _Index, value: _TensorLike) -> None: ...
     def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
     def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
     def __iadd__(self, other: _TensorLike) -> Tensor: ...
@@ -2855,7 +2855,7 @@ def get_default_dtype() -> np.dtype:
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor with the elements and dtype of an array."""
 
-def is_tensor(value: Any) -> builtins.bool:
+def is_tensor(obj: Any) -> builtins.bool:
     """Whether a value is a Tensor."""
 
 def numel(input: Tensor) -> builtins.int:

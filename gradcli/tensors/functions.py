@@ -103,9 +103,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return call(OPS["tensor"], array)
 
 
-def is_tensor(value: Any) -> bool:
+def is_tensor(obj: Any) -> bool:
     """Whether a value is a Tensor."""
-    return isinstance(value, Tensor)
+    return isinstance(obj, Tensor)
 
 
 def numel(input: Tensor) -> int:
