@@ -217,6 +217,9 @@ class Writer:
             if member.fset is not None:
                 self.lines.append(f"    @{name}.setter")
                 self.function(name, member.fset, "    ", documented=False)
+        elif isinstance(member, staticmethod | classmethod) and inspect.isfunction(member.__func__):
+            self.lines.append(f"    @{type(member).__name__}")
+            self.function(name, member.__func__, "    ")
         elif inspect.isfunction(member):
             note = "  # type: ignore[override]" if name in ("__eq__", "__ne__") and cls is Tensor else ""
             self.function(name, member, "    ", note=note)
@@ -231,7 +234,7 @@ class Writer:
             signature = inspect.signature(way)
             changed = []
             for parameter in signature.parameters.values():
-                text = parameter.empty if parameter.name == "self" else parameter.annotation
+                text = parameter.empty if parameter.name in ("self", "cls") else parameter.annotation
                 if text == "Any" and parameter.name in _MEANT:
                     text = _MEANT[parameter.name] + (" | None" if parameter.default is None else "")
                 elif text is not parameter.empty:

@@ -21,6 +21,7 @@ _HOMES = {
     "is_grad_enabled": "gradcli.tensors.modes",
     **dict.fromkeys(("inference_mode", "set_grad_enabled"), "gradcli.tensors.modes"),
     "grad": "gradcli.tensors.functions",
+    "Function": "gradcli.tensors.custom",
     **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "hvp", "vhp", "each"), "gradcli.tensors.functional"),
     **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcli.tensors.gradcheck"),
     **dict.fromkeys(("manual_seed", "initial_seed"), "gradcli.tensors.functions"),

@@ -2749,6 +2749,21 @@ def grad(
 ) -> tuple[Tensor | None, ...]:
     """The gradients of outputs with respect to inputs; no .grad is changed."""
 
+class Function:
+    """A function with a derivative of its own: a class with forward and backward, called by apply."""
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the results: ctx and the arguments, or the arguments alone where there is a setup_context."""
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep what backward needs, apart from forward, which then takes the arguments alone."""
+    @staticmethod
+    def backward(*args: Any, **kwargs: Any) -> Any:
+        """The gradients of the arguments, from ctx and those of the results."""
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Call the function; what it gives depends on those of its arguments that are tracked tensors."""
+
 def jacobian(
     func: Callable[..., Any],
     inputs: Any,

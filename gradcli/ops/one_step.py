@@ -11,7 +11,7 @@ from gradcli.errors import SizeError
 from gradcli.graph.arguments import as_node
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Batching, Blocking
+from gradcli.graph.op import MANY, Batching, Blocking
 from gradcli.ops.blocking import aligned
 from gradcli.ops.create import zeros_like
 from gradcli.ops.family import composite, primitive
@@ -62,6 +62,16 @@ overwritten = primitive(
     blocking=Blocking(lambda node, dim: (*aligned(node, dim)[:1], None), view=True),
     vjp=lambda g, out, x, old: (None, g), batching=Batching(lambda node, operands: operands[0], scales=True),
     layout=lambda inputs, params, shape: inputs[0].strides,
+)
+
+
+custom = primitive(
+    "_custom", lambda *arrays, name, count, backward: arrays[:count],
+    lambda inputs, params: tuple([(x.shape, x.dtype) for x in inputs[: params["count"]]]),
+    family="index", args="*operands", results=MANY, part=lambda several, index: several.inputs[index],
+    doc="Values, and behind them what they are made of by a function that states its derivative itself.",
+    vjp=lambda g, out, *operands, name, count, backward: (*[None] * count, *backward(g, out)),
+    grad_fn=lambda node: (node.params["name"], node.inputs[node.params["count"] :]),
 )
 
 

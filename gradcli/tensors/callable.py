@@ -270,7 +270,7 @@ def help_text(op: Op, call: Call) -> str:
     return "\n".join([*lines, "", *shown] if shown else lines)
 
 
-class Function:
+class OperationFunction:
     # An operation as a function of the package, and bound to a tensor as its method. `__doc__` below is its help.
 
     def __init__(self, op: Op, name: str, call: Call) -> None:

@@ -26,7 +26,7 @@ from gradcli.tensors.modes import is_grad_enabled, no_grad
 from gradcli.tensors.views import ViewPlace, assigned, copied, join, place_of, same_place, show
 
 if TYPE_CHECKING:
-    from gradcli.tensors.callable import Function
+    from gradcli.tensors.callable import OperationFunction
 
 
 def _attribute(name: str, doc: str) -> property:
@@ -348,21 +348,21 @@ def _lowered(value: Any) -> Any:
 
 
 @cache
-def function_of(op: Op, name: str) -> Function:
+def function_of(op: Op, name: str) -> OperationFunction:
     # Imported here: whoever evaluates text calls no functions from Python.
-    from gradcli.tensors.callable import Function
+    from gradcli.tensors.callable import OperationFunction
 
-    return Function(op, name, call)
+    return OperationFunction(op, name, call)
 
 
 @cache
-def _in_place(op: Op, name: str) -> Function:
-    from gradcli.tensors.callable import Function
+def _in_place(op: Op, name: str) -> OperationFunction:
+    from gradcli.tensors.callable import OperationFunction
 
     def change(op: Op, tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return tensor._changed(op, *args, **kwargs)
 
-    return Function(op, name, change)
+    return OperationFunction(op, name, change)
 
 
 def _detached(node: Node) -> Node:

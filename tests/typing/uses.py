@@ -115,6 +115,25 @@ x["0"]  # error
 x -= 0.5
 assert_type(x, gc.Tensor)
 
+# Hooks, and derivatives of one's own.
+handle = x.register_hook(lambda gradient: gradient * 2)
+handle.remove()
+x.register_hook(1)  # error
+
+
+class Straight(gc.Function):
+    @staticmethod
+    def forward(ctx: Any, x: gc.Tensor) -> gc.Tensor:
+        ctx.save_for_backward(x)
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: gc.Tensor) -> gc.Tensor:
+        return gradient
+
+
+Straight.apply(x)
+
 # Making them.
 assert_type(gc.tensor([1.0, 2.0], requires_grad=True), gc.Tensor)
 assert_type(gc.zeros((2, 2), dtype=gc.float64), gc.Tensor)
