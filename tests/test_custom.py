@@ -286,6 +286,20 @@ def test_in_jacobians_and_loops_over_rows() -> None:
     assert gc.gradcheck(Cube.apply, gc.tensor([0.3, 1.2], dtype=gc.float64, requires_grad=True))
 
 
+def test_looking_at_values_where_all_rows_are_computed_at_once() -> None:
+    class Looks(gc.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            return gradient * 2 if gradient.sum() > 0 else gradient
+
+    with pytest.raises(GradcliError, match="there is no value of one to look at"):
+        gc.jacobian(Looks.apply, gc.ones(3))
+
+
 def test_what_was_saved_is_as_it_was() -> None:
     x = gc.tensor([2.0], requires_grad=True)
     y = Cube.apply(x)

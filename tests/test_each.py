@@ -185,7 +185,7 @@ def test_in_python() -> None:
     assert isinstance(gc.each(lambda row: (row, row.sum()), x), tuple)
     with gc.no_grad():
         assert not gc.each(lambda row: row * 2, x).requires_grad
-    with pytest.raises(GradcliError, match="has no value of its own"):
+    with pytest.raises(GradcliError, match="there is no value of one to look at"):
         gc.each(lambda row: row if row.sum() > 0 else -row, x)
 
 

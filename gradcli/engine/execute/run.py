@@ -38,9 +38,8 @@ def execute(roots: Sequence[Node]) -> list[np.ndarray]:
     order = toposort(roots, stop=_is_known)
     if any(node.op is INPUT and not _is_known(node) for node in order):
         hint = "use where() instead of if"
-        raise GradcliError(
-            "each() calls its function for all rows at once, so that a row has no value of its own", hint=hint
-        )
+        what = "each() and jacobian() compute all rows at once"
+        raise GradcliError(f"{what}: there is no value of one to look at", hint=hint)
     if all(node.size <= DEFAULT_SIZES.small for node in order):
         # Planning would cost more than it saves.
         return op_by_op(roots, order)
