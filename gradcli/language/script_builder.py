@@ -21,7 +21,7 @@ _NEEDLESS = {
     **dict.fromkeys(("manual_seed", "seed", "PRNGKey"), _SEED),
     "backward": "leave it out: gradients stand below the value, and --wrt names the inputs that have one",
     "requires_grad_": "leave it out: --wrt names the inputs whose gradients are wanted",
-    "retain_grad": "leave it out: `gradcli steps` shows the gradients of all steps",
+    **dict.fromkeys(("retain_grad", "register_hook"), "leave it out: `gradcli steps` shows the gradients of all steps"),
     "zero_grad": "leave it out: gradients are computed anew each time",
     "set_default_dtype": "leave it out: --dtype names the dtype of literals",
     "print": "leave it out: the value of the last statement is printed",
