@@ -42,13 +42,14 @@ def test_weights_are_added_up() -> None:
 
 
 REFUSED: dict[str, Callable[[], object]] = {
-    "counts numbers from 0 on": lambda: gc.bincount(gc.tensor(np.array([1, -1]))),
+    "counts numbers from 0 on, got -1": lambda: gc.bincount(gc.tensor(np.array([1, -1]))),
     "has room for": lambda: gc.bincount(gc.tensor(np.array([10**12]))),
-    "vector of integers": lambda: gc.bincount(gc.ones(2)),
+    "vector of integers, got float32": lambda: gc.bincount(gc.ones(2)),
     "may be used": lambda: gc.tril_indices(10**6, 10**6).tolist(),
     "no negative length": lambda: gc.hann_window(-1),
     "floating-point": lambda: gc.hann_window(3, dtype=gc.int64),
     "not for booleans": lambda: gc.gcd(gc.ones(2) > 0, gc.ones(2) > 0),
+    r"lcm\(\) is defined for integers, not for float32": lambda: gc.lcm(gc.arange(3), 2.0),
 }
 
 
@@ -56,3 +57,10 @@ REFUSED: dict[str, Callable[[], object]] = {
 def test_what_has_no_answer_is_refused(message: str) -> None:
     with pytest.raises(GradcliError, match=message):
         REFUSED[message]()
+
+
+def test_a_hint_says_how_to_count() -> None:
+    for array, hint in ((np.array([-1]), "x.min()"), (np.ones(2), "x.long()"), (np.ones((2, 2), int), "x.flatten()")):
+        with pytest.raises(GradcliError) as refused:
+            gc.bincount(gc.tensor(array))
+        assert hint in str(refused.value.hint)

@@ -138,14 +138,17 @@ _MOST = 10**8
 def _bincount(input: Any, weights: Any, minlength: Any) -> Node:
     x, least = as_node(input), as_int(minlength, "minlength")
     if x.ndim != 1 or x.dtype.kind not in "iu":
-        raise GradcliError(f"bincount() counts a vector of integers, got {x.dtype} of shape {x.shape}")
+        ways = {"f": "x.long() makes whole numbers, histc(x, n) counts within n bins", "b": "x.long() makes integers"}
+        hint = ways.get(x.dtype.kind, "x.flatten() makes a vector")
+        raise GradcliError(f"bincount() counts a vector of integers, got {x.dtype} of shape {x.shape}", hint=hint)
     if least < 0:
         raise GradcliError(f"minlength must not be negative, got {least}", argument="minlength")
 
     def counted(array: Any) -> Any:
         low, high = (int(array.min()), int(array.max())) if array.size else (0, -1)
         if low < 0:
-            raise GradcliError(f"bincount() counts numbers from 0 on, got {low}")
+            hint = "bincount(x - x.min()) counts from the smallest on"
+            raise GradcliError(f"bincount() counts numbers from 0 on, got {low}", hint=hint)
         if max(high, least) > _MOST:
             raise GradcliError(f"bincount() has room for numbers up to {_MOST:,}, got {max(high, least):,}")
         return np.bincount(array.astype(np.int64), minlength=least)

@@ -310,7 +310,12 @@ bitwise_xor = elementwise(
 
 def _of_integers(name: str) -> Any:
     def build(input: Any, other: Any) -> Node:
-        if any(as_node(n).dtype == BOOL for n in (input, other)):
+        dtypes = [as_node(n).dtype for n in (input, other)]
+        floats = [dtype for dtype in dtypes if dtype.kind == "f"]
+        if floats:
+            hint = "convert whole numbers, as in x.long()"
+            raise GradcliError(f"{name}() is defined for integers, not for {floats[0]}", hint=hint)
+        if BOOL in dtypes:
             raise GradcliError(f"{name}() is defined for integers, not for booleans")
         return apply(OPS[name], input, other)
 
