@@ -309,8 +309,21 @@ class Tensor:
         """Draw uniform numbers from low up to high; returns the tensor itself."""
     def normal_(self, mean: builtins.float = 0.0, std: builtins.float = 1.0) -> Self:
         """Draw normal numbers of a mean and a standard deviation; returns the tensor itself."""
-    def random_(self, low: builtins.int, high: builtins.int | None = None) -> Self:
-        """Draw whole numbers from low up to but not including high, or below the only one; returns the tensor."""
+    @overload
+    def random_(self) -> Self:
+        """Draw whole numbers from the first bound, or 0, up to but not including the last; returns the tensor …"""
+    @overload
+    def random_(self, to: builtins.int) -> Self: ...
+    @overload
+    def random_(self, low: builtins.int, to: builtins.int | None) -> Self: ...
+    def exponential_(self, lambd: builtins.float = 1.0) -> Self:
+        """Draw exponential numbers of a rate; returns the tensor itself."""
+    def geometric_(self, p: builtins.float) -> Self:
+        """Draw how many trials of a probability it takes to the first success; returns the tensor itself."""
+    def cauchy_(self, median: builtins.float = 0.0, sigma: builtins.float = 1.0) -> Self:
+        """Draw numbers of Cauchy's distribution with a median and a half width; returns the tensor itself."""
+    def log_normal_(self, mean: builtins.float = 1.0, std: builtins.float = 2.0) -> Self:
+        """Draw numbers whose logarithms are normal, of a mean and a standard deviation; returns the tensor itself."""
     def bernoulli_(self, p: Any = 0.5) -> Self:
         """Draw 1 with a probability, or with one for each element, else 0; returns the tensor itself."""
     def register_hook(self, hook: Callable[[Any], Any]) -> _RemovableHandle:

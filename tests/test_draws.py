@@ -81,6 +81,13 @@ def test_gradients_are_zero() -> None:
         (lambda: gc.bernoulli(mean), "BernoulliBackward0"),
         (lambda: (mean * 1).uniform_(), "UniformBackward0"),
         (lambda: (mean * 1).bernoulli_(), "BernoulliBackward2"),
+        (lambda: (mean * 1).random_(), "RandomBackward2"),
+        (lambda: (mean * 1).random_(5), "RandomBackward1"),
+        (lambda: (mean * 1).random_(2, 5), "RandomBackward0"),
+        (lambda: (mean * 1).exponential_(), "ExponentialBackward0"),
+        (lambda: (mean * 1).geometric_(0.5), "GeometricBackward0"),
+        (lambda: (mean * 1).cauchy_(), "CauchyBackward0"),
+        (lambda: (mean * 1).log_normal_(), "LogNormalBackward0"),
     ):
         result = draw()
         assert result.grad_fn is not None and result.grad_fn.name() == name
@@ -101,6 +108,48 @@ def test_parameters_are_drawn_in_place() -> None:
     assert set(counts.tolist()) == {2, 3}
 
 
+#: Three float32 numbers with seed 0, recorded with PyTorch.
+WITHIN: dict[str, tuple[Callable[[gc.Tensor], gc.Tensor], list[float]]] = {
+    "random_()": (lambda x: x.random_(), [8325664.0, 12888472.0, 1484222.0]),
+    "random_(-7, None)": (lambda x: x.random_(-7, None), [8324677.0, 12887408.0, 1482934.0]),
+    "exponential_()": (lambda x: x.exponential_(), [3.508326292037964, 1.2303847074508667, 0.615044116973877]),
+    "exponential_(0.3)": (lambda x: x.exponential_(0.3), [11.69442081451416, 4.101282596588135, 2.05014705657959]),
+    "geometric_(0.3)": (lambda x: x.geometric_(0.3), [1.0, 1.0, 3.0]),
+    "cauchy_(-3, 2.7)": (lambda x: x.cauchy_(-3, 2.7), [25.613868713378906, -0.935128390789032, -3.3464081287384033]),
+    "log_normal_(0.3, 0.7)": (
+        lambda x: x.log_normal_(0.3, 0.7),
+        [3.969726800918579, 1.0992188453674316, 0.29371288418769836],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_distributions_in_place_of_a_seed(name: str) -> None:
+    draw, expected = WITHIN[name]
+    gc.manual_seed(0)
+    x = gc.zeros(3)
+    assert draw(x) is x and x.tolist() == expected
+
+
+def test_a_distribution_takes_its_place_in_the_stream() -> None:
+    """Whether anybody asks for its numbers or not; a normal number left over goes on to the next draw."""
+    for draw in (gc.Tensor.exponential_, gc.Tensor.log_normal_, gc.Tensor.random_):
+        gc.manual_seed(1)
+        draw(gc.zeros(3))
+        one = gc.randn(2).tolist()
+        gc.manual_seed(1)
+        assert draw(gc.zeros(3)).sum().item() > 0 and gc.randn(2).tolist() == one
+
+
+def test_random_takes_its_bounds_by_name() -> None:
+    x = gc.zeros(50)
+    assert set(x.random_(to=2).tolist()) == {0, 1} and set(x.random_(low=3, to=5).tolist()) == {3, 4}
+    with pytest.raises(TypeError, match="takes no argument 'most'"):
+        x.random_(most=2)  # type: ignore[call-overload]
+    with pytest.raises(GradcliError, match="in place"):
+        gc.zeros(2, requires_grad=True).random_()
+
+
 REFUSED: dict[str, Callable[[], object]] = {
     "none from 3 to 3": lambda: gc.randint(3, 3, (2,)),
     "as a tuple": lambda: gc.randint(0, 10, 3),
@@ -114,6 +163,15 @@ REFUSED: dict[str, Callable[[], object]] = {
     "do not fit": lambda: gc.zeros(2).bernoulli_(gc.ones(3)),
     "up to a larger one": lambda: gc.zeros(2).uniform_(2, 1),
     "floating-point": lambda: gc.zeros(2, dtype=gc.int64).normal_(),
+    "lambd must be larger than 0": lambda: gc.zeros(2).exponential_(0),
+    "std must be larger than 0": lambda: gc.zeros(2).log_normal_(0, -1),
+    "sigma must be larger than 0": lambda: gc.zeros(2).cauchy_(0, float("nan")),
+    "between 0 and 1, got 1": lambda: gc.zeros(2).geometric_(1),
+    "not booleans": lambda: gc.zeros(2, dtype=gc.bool).geometric_(0.5),
+    "cauchy_.. needs a floating-point": lambda: gc.zeros(2, dtype=gc.int64).cauchy_(),
+    "none from 5 to 5": lambda: gc.zeros(2).random_(5, 5),
+    "gets to -1": lambda: gc.zeros(2, dtype=gc.uint8).random_(-1, None),
+    "two bounds": lambda: gc.zeros(2).random_(1, 2, 3),
 }
 
 

@@ -46,7 +46,33 @@ def test_numbers_drawn_in_place(dtype: str, count: int) -> None:
         lambda: torch.zeros(count, dtype=kind).bernoulli_(torch.tensor(p)),
     )
     agree(lambda: gc.bernoulli(gc.tensor(p)), lambda: torch.bernoulli(torch.tensor(p)))
-    agree(lambda: gc.zeros(count, dtype=dtype).random_(5), lambda: torch.zeros(count, dtype=kind).random_(5))
+    for bounds in ((5,), (), (3, 9), (-7, None)):
+        agree(
+            lambda bounds=bounds: gc.zeros(count, dtype=dtype).random_(*bounds),
+            lambda bounds=bounds: torch.zeros(count, dtype=kind).random_(*bounds),
+        )
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", [*FLOATS, "int64", "int32", "int16", "int8", "uint8", "bool"])
+def test_distributions_drawn_in_place(dtype: str, count: int) -> None:
+    kind = getattr(torch, dtype)
+    calls: list[tuple[Any, ...]] = [("random_",), ("random_", 0, None)]
+    if dtype not in ("bool", "uint8"):
+        calls += [("random_", -100, None), ("random_", -100, 100)]
+    if dtype == "int64":
+        calls += [("random_", -(2**63), None)]
+    if dtype != "bool":
+        calls += [("geometric_", 0.3), ("geometric_", 0.001)]
+    if dtype in FLOATS:
+        calls += [("exponential_",), ("exponential_", 0.3), ("exponential_", float("inf"))]
+        calls += [("cauchy_",), ("cauchy_", -3, 2.7), ("log_normal_",), ("log_normal_", 0.3, 2.7)]
+        calls += [("cauchy_", 0, 1e308), ("log_normal_", 5, 1000)]
+    for name, *terms in calls:
+        agree(
+            lambda name=name, terms=terms: getattr(gc.zeros(count, dtype=dtype), name)(*terms),
+            lambda name=name, terms=terms: getattr(torch.zeros(count, dtype=kind), name)(*terms),
+        )
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -97,4 +123,7 @@ def test_tensors_that_are_not_contiguous(shape: tuple[int, ...], dtype: str) -> 
     agree(lambda: x.clone().normal_(1, 2), lambda: t.clone().normal_(1, 2))
     agree(lambda: x.clone().uniform_(1, 2), lambda: t.clone().uniform_(1, 2))
     agree(lambda: x.clone().bernoulli_(0.3), lambda: t.clone().bernoulli_(0.3))
+    agree(lambda: x.clone().exponential_(2), lambda: t.clone().exponential_(2))
+    agree(lambda: x.clone().log_normal_(), lambda: t.clone().log_normal_())
+    agree(lambda: x.clone().random_(), lambda: t.clone().random_())
     agree(lambda: x.clone().bernoulli_(x), lambda: t.clone().bernoulli_(t))

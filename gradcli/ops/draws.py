@@ -1,4 +1,4 @@
-"""Rows that draw random numbers beyond rand() and randn(): whole ones, orders, normal and uniform ones, coin tosses."""
+"""Rows that draw random numbers beyond rand() and randn(): whole ones, orders, distributions, coin tosses."""
 
 # Rows are laid out by hand.
 # fmt: off
@@ -143,7 +143,7 @@ def _normal(mean: Any, std: Any, size: Any, dtype: Any) -> Node:
 
 def _within(input: Any, name: str, kind: str, *terms: float) -> Node:
     """Numbers drawn in the place of a tensor's elements."""
-    x = float_node(input, f"{name.lower()}_")
+    x = float_node(input, f"{kind}_")
     return one_step(f"{name}Backward0", reserved_for(x, kind, x.dtype, terms), x, flat=True)
 
 
@@ -171,12 +171,77 @@ uniform_within = composite(
     "_uniform_within", _uniform_within, args="input, low=0, high=1", family="create", draws=True,
     doc="Uniform numbers in the place of a tensor's.",
 )
-randint_within = composite(
-    "_randint_within", lambda input, low, high: one_step(
-        "RandomBackward1" if high is None else "RandomBackward0",
-        _randint_like(input, low, high, None), as_node(input), flat=True,
+
+# In the place of others -----------------------------------------------------------------------------------------------
+
+
+def _largest(dtype: np.dtype) -> int:
+    """The largest number that is drawn where there is no other end: up to it a dtype holds all whole ones."""
+    return 2 ** (np.finfo(dtype).nmant + 1) if dtype.kind == "f" else int(_range(dtype)[1])
+
+
+def _random_within(input: Any, bounds: Any) -> Node:
+    x = as_node(input)
+    if len(bounds) > 2:
+        raise GradcliError(f"random_() draws between two bounds, got {len(bounds)}")
+    two = None
+    if not bounds:
+        # However many numbers of 32 bits there are, each is made of one word.
+        ends, two = (0, _largest(x.dtype) + 1), x.dtype.itemsize == 8
+    elif bounds[-1] is None:
+        first, last = _ends("random_", bounds[0], _largest(x.dtype), x.dtype)
+        ends = first, last + 1
+    else:
+        low, high = (0, *bounds)[-2:]
+        ends = _ends("random_", low, high, x.dtype)
+    number = 2 - len(bounds)
+    return one_step(f"RandomBackward{number}", reserved_for(x, "randint", x.dtype, (*ends, two)), x, flat=True)
+
+
+def _positive(value: Any, name: str) -> float:
+    number = as_number(value, name)
+    if not number > 0:
+        raise GradcliError(f"{name} must be larger than 0, got {number:g}", argument=name)
+    return number
+
+
+def _geometric_within(input: Any, p: Any) -> Node:
+    x, chance = as_node(input), as_number(p, "p")
+    if x.dtype == BOOL:
+        raise GradcliError("geometric_() draws numbers, not booleans")
+    if not 0 < chance < 1:
+        raise GradcliError(f"p is a probability between 0 and 1, got {chance:g}", argument="p")
+    return one_step("GeometricBackward0", reserved_for(x, "geometric", x.dtype, (chance,)), x, flat=True)
+
+
+random_within = composite(
+    "_random_within", _random_within, args="input, bounds", family="create", draws=True,
+    doc="Whole numbers in the place of a tensor's.",
+)
+exponential_within = composite(
+    "_exponential_within",
+    lambda input, lambd: _within(input, "Exponential", "exponential", _positive(lambd, "lambd")),
+    args="input, lambd=1", family="create", draws=True, doc="Exponential numbers in the place of a tensor's.",
+)
+geometric_within = composite(
+    "_geometric_within", _geometric_within, args="input, p", family="create", draws=True,
+    doc="Numbers of trials in the place of a tensor's elements.",
+)
+cauchy_within = composite(
+    "_cauchy_within",
+    lambda input, median, sigma: _within(
+        input, "Cauchy", "cauchy", as_number(median, "median"), _positive(sigma, "sigma")
     ),
-    args="input, low, high=None", family="create", draws=True, doc="Whole numbers in the place of a tensor's.",
+    args="input, median=0, sigma=1", family="create", draws=True,
+    doc="Numbers of Cauchy's distribution in the place of a tensor's.",
+)
+log_normal_within = composite(
+    "_log_normal_within",
+    lambda input, mean, std: _within(
+        input, "LogNormal", "log_normal", as_number(mean, "mean"), _positive(std, "std")
+    ),
+    args="input, mean=1, std=2", family="create", draws=True,
+    doc="Numbers with normal logarithms in the place of a tensor's.",
 )
 
 # Coin tosses ----------------------------------------------------------------------------------------------------------

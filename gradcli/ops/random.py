@@ -10,13 +10,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.ops.kernels.drawn_numbers import WIDE, permutation, whole_numbers
+from gradcli.ops.kernels import drawn_numbers
+from gradcli.ops.kernels.drawn_numbers import permutation, takes_two, whole_numbers
 from gradcli.ops.kernels.fused import fused
 from gradcli.ops.kernels.inplace import numbers
 
 # From this many numbers on, PyTorch makes normal ones in groups of 16: eight radii, then eight angles.
 _GROUP = 16
 _NORMAL = ("randn", "normal")
+#: What PyTorch makes one by one, in double precision whatever the dtype.
+_WIDE: dict[str, Callable[..., np.ndarray]] = {
+    "exponential": drawn_numbers.exponential,
+    "geometric": drawn_numbers.geometric,
+    "cauchy": drawn_numbers.cauchy,
+    "log_normal": drawn_numbers.log_normal,
+}
 # Words are drawn so many at a time: enough to be fast, few enough to stay in the cache. A multiple of two groups.
 _BLOCK = 1 << 15
 # Running past so many words takes minutes, and nobody could have held the numbers.
@@ -55,8 +63,8 @@ class Generator:
         """Take the next `count` numbers of the stream.
 
         `kind` is "rand" (uniform in [0, 1)), "uniform" with its ends as `terms`, "randn" (normal), "normal" with mean
-        and deviation, "randint" with its ends, or "randperm". With `scattered` the numbers are for a tensor that is not
-        contiguous, whose normal ones PyTorch draws one by one.
+        and deviation, "randint" with its ends, "randperm", or a distribution of `_WIDE` with what its function takes.
+        With `scattered` the numbers are for a tensor that is not contiguous, whose normal ones are drawn one by one.
         """
         draw = Draw(self._stream, kind, count, dtype, self.last, terms, scattered)
         self.last = draw
@@ -81,7 +89,7 @@ class Draw:
         self._stream = stream
         self.kind = kind
         self.terms = terms
-        self._one_by_one = kind in _NORMAL and (scattered or count < _GROUP)
+        self._one_by_one = kind == "log_normal" or (kind in _NORMAL and (scattered or count < _GROUP))
         self._count = count
         self._dtype = dtype
         # The draw that this one follows, or the seed; forgotten once the start is known.
@@ -94,10 +102,10 @@ class Draw:
         stream = self._stream
         stream.go(self._locate())
         with np.errstate(all="ignore"):
-            if self._one_by_one:
-                wide = _placed(np.array(_few_normal(stream, self._count)), *self.terms)
-                # Half precision is rounded to by way of single precision.
-                numbers = (wide.astype(np.float32) if self._dtype == np.float16 else wide).astype(self._dtype)
+            if self.kind in _WIDE:
+                numbers = _distributed(stream, self._count, self._dtype, self.kind, self.terms)
+            elif self._one_by_one:
+                numbers = _narrowed(_placed(np.array(_few_normal(stream, self._count)), *self.terms), self._dtype)
             else:
                 numbers = _KINDS[self.kind](stream, self._count, self._dtype, *self.terms)
         self._end = stream.here()
@@ -202,11 +210,11 @@ def _words(kind: str, count: int, dtype: np.dtype, terms: tuple[Any, ...] = ()) 
     if kind == "randperm":
         return max(count - 1, 0)
     if kind == "randint":
-        return count * (2 if terms[1] - terms[0] >= WIDE else 1)
+        return count * (2 if takes_two(*terms) else 1)
     if kind in _NORMAL and count % _GROUP:
         # The last group is drawn anew; in half precision its numbers were not drawn before.
         count += _GROUP - (count % _GROUP if dtype == np.float16 else 0)
-    return count * (2 if dtype == np.float64 else 1)
+    return count * (2 if dtype == np.float64 or kind in _WIDE else 1)
 
 
 def _uniform(stream: _Stream, count: int, dtype: np.dtype, low: float = 0.0, high: float = 1.0) -> np.ndarray:
@@ -231,6 +239,21 @@ def _few_normal(stream: _Stream, count: int) -> list[float]:
         numbers += [radius * math.cos(angle), radius * math.sin(angle)]
     if count:
         stream.spare = numbers.pop() if missing % 2 else None
+    return numbers
+
+
+def _narrowed(wide: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Numbers in a dtype; half precision is rounded to by way of single precision."""
+    return (wide.astype(np.float32) if dtype == np.float16 else wide).astype(dtype)
+
+
+def _distributed(stream: _Stream, count: int, dtype: np.dtype, kind: str, terms: tuple[float, ...]) -> np.ndarray:
+    """Numbers of a distribution, each from a uniform or a normal one."""
+    numbers = np.empty(count, dtype)
+    for start in range(0, count, _BLOCK):
+        part = numbers[start : start + _BLOCK]
+        drawn = np.array(_few_normal(stream, len(part))) if kind == "log_normal" else stream.doubles(len(part))
+        part[:] = _narrowed(_WIDE[kind](drawn, *terms), dtype)
     return numbers
 
 

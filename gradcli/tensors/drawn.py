@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from gradcli.graph.op import OPS
 from gradcli.tensors.elements import Elements
@@ -21,9 +21,37 @@ class Drawn(Elements):
         """Draw normal numbers of a mean and a standard deviation; returns the tensor itself."""
         return self._drawn("_normal_within", mean, std)
 
-    def random_(self, low: int, high: int | None = None) -> Self:
-        """Draw whole numbers from `low` up to but not including `high`, or below the only one; returns the tensor."""
-        return self._drawn("_randint_within", low, high)
+    @overload
+    def random_(self) -> Self: ...
+    @overload
+    def random_(self, to: int) -> Self: ...
+    @overload
+    def random_(self, low: int, to: int | None) -> Self: ...
+    def random_(self, *bounds: int | None, **to: int | None) -> Self:
+        """Draw whole numbers from the first bound, or 0, up to but not including the last; returns the tensor itself.
+
+        Without a last one they go up to the largest of the dtype; of floating-point numbers, up to 2**24 in float32.
+        """
+        unknown = [word for word in to if word not in ("low", "to")]
+        if unknown:
+            raise TypeError(f"random_() takes no argument {unknown[0]!r}")
+        return self._drawn("_random_within", (*bounds, *(to[word] for word in ("low", "to") if word in to)))
+
+    def exponential_(self, lambd: float = 1.0) -> Self:
+        """Draw exponential numbers of a rate; returns the tensor itself."""
+        return self._drawn("_exponential_within", lambd)
+
+    def geometric_(self, p: float) -> Self:
+        """Draw how many trials of a probability it takes to the first success; returns the tensor itself."""
+        return self._drawn("_geometric_within", p)
+
+    def cauchy_(self, median: float = 0.0, sigma: float = 1.0) -> Self:
+        """Draw numbers of Cauchy's distribution with a median and a half width; returns the tensor itself."""
+        return self._drawn("_cauchy_within", median, sigma)
+
+    def log_normal_(self, mean: float = 1.0, std: float = 2.0) -> Self:
+        """Draw numbers whose logarithms are normal, of a mean and a standard deviation; returns the tensor itself."""
+        return self._drawn("_log_normal_within", mean, std)
 
     def bernoulli_(self, p: Any = 0.5) -> Self:
         """Draw 1 with a probability, or with one for each element, else 0; returns the tensor itself."""
