@@ -1329,6 +1329,8 @@ class Tensor:
         """Normal random numbers of a mean and a standard deviation, which are tensors, or two numbers with …"""
     def bernoulli(self, p: _Number | None = None, *, requires_grad: _Bool = False) -> Tensor:
         """1 with the probability that each element is, or with p in the shape of a tensor, else 0. For a seed …"""
+    def multinomial(self, num_samples: _Int, replacement: _Bool = False, *, requires_grad: _Bool = False) -> Tensor:
+        """Indices of the last dimension, drawn with the probabilities that its weights have, each once or with …"""
     def combinations(self, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
         """All combinations of r elements of a vector in their order, one per row, with or without repetition."""
     @overload
@@ -4436,6 +4438,11 @@ def normal(
 
 def bernoulli(input: _TensorLike, p: _Number | None = None, *, requires_grad: _Bool = False) -> Tensor:
     """1 with the probability that each element is, or with p in the shape of a tensor, else 0. For a seed they …"""
+
+def multinomial(
+    input: _TensorLike, num_samples: _Int, replacement: _Bool = False, *, requires_grad: _Bool = False
+) -> Tensor:
+    """Indices of the last dimension, drawn with the probabilities that its weights have, each once or with …"""
 
 @overload
 def atleast_1d(*tensors: _TensorLike) -> tuple[Tensor, ...]:

@@ -435,7 +435,7 @@ def detached_cases() -> list[Case]:
 
 # Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.
 NOT_COMPARED = {
-    *("randint", "randint_like", "randperm", "normal", "bernoulli", "rand", "randn", "rand_like", "randn_like", "getitem", "dropout", "alpha_dropout", "feature_alpha_dropout", "dropout1d", "dropout2d", "dropout3d"),
+    *("randint", "randint_like", "randperm", "normal", "bernoulli", "multinomial", "rand", "randn", "rand_like", "randn_like", "getitem", "dropout", "alpha_dropout", "feature_alpha_dropout", "dropout1d", "dropout2d", "dropout3d"),
     # What they hold is left open.
     *("empty", "empty_like", "new_empty"),
     # PyTorch gives no tensor, no derivative, or one in float32: tests/test_pointwise.py has these.

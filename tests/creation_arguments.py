@@ -21,6 +21,7 @@ SPECIAL: dict[str, dict[str, str]] = {
     "tril_indices": {"row": "3", "col": "4", "offset": "1"},
     "triu_indices": {"row": "3", "col": "4", "offset": "1"},
     "bernoulli": {"input": "x/3", "p": "0.3"},
+    "multinomial": {"input": "x*x", "num_samples": "2", "replacement": "True"},
 }
 # Where one argument more than what is required is no sound call.
 SOUND: dict[str, list[str]] = {

@@ -41,6 +41,20 @@ RECORDED: dict[str, list[float]] = {
     ],
     "normal(0.5, 0.25*ones(3))": [0.3783048093318939, 0.3490446209907532, 0.36047595739364624],
     "bernoulli(0.3*ones(8))": [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0],
+    "multinomial(arange(1., 7.), 4)": [4, 3, 2, 1],
+    "multinomial(arange(1., 7.), 1)": [4],
+    "multinomial(tensor([[0., 1., 0.5], [2., 0., 0.]], dtype=float64), 5, replacement=True)": [
+        1,
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ],
     "bernoulli(ones(6), 0.4)": [0.0, 1.0, 1.0, 1.0, 1.0, 0.0],
 }
 
@@ -92,6 +106,15 @@ def test_gradients_are_zero() -> None:
         result = draw()
         assert result.grad_fn is not None and result.grad_fn.name() == name
         assert gc.grad(result.sum(), mean)[0].tolist() == [0, 0]  # type: ignore[union-attr]
+
+
+def test_indices_by_weight_have_no_gradient() -> None:
+    weights = gc.tensor([[0.5, 0.0, 0.25], [0.0, 0.0, 1.0]], requires_grad=True)
+    found = weights.multinomial(2, replacement=True)
+    assert found.dtype == gc.int64 and not found.requires_grad
+    assert 1 not in found[0].tolist() and found[1].tolist() == [2, 2]
+    assert sorted(gc.multinomial(gc.ones(50), 50).tolist()) == list(range(50))
+    assert gc.multinomial(gc.zeros(0, 3), 2).shape == (0, 2)
 
 
 def test_parameters_are_drawn_in_place() -> None:
@@ -171,6 +194,13 @@ REFUSED: dict[str, Callable[[], object]] = {
     "cauchy_.. needs a floating-point": lambda: gc.zeros(2, dtype=gc.int64).cauchy_(),
     "none from 5 to 5": lambda: gc.zeros(2).random_(5, 5),
     "gets to -1": lambda: gc.zeros(2, dtype=gc.uint8).random_(-1, None),
+    "finite and not negative": lambda: gc.multinomial(gc.tensor([1.0, -1.0]), 1).tolist(),
+    "not negative$": lambda: gc.multinomial(gc.tensor([1.0, float("nan")]), 3, True).tolist(),
+    "all 0": lambda: gc.multinomial(gc.zeros(2, 3), 1).tolist(),
+    "3 different ones cannot be drawn from 2": lambda: gc.multinomial(gc.ones(2), 3),
+    "num_samples must be positive": lambda: gc.multinomial(gc.ones(2), 0),
+    "a vector of weights": lambda: gc.multinomial(gc.ones(2, 2, 2), 1),
+    "multinomial.. needs a floating-point": lambda: gc.multinomial(gc.arange(3), 1),
     "two bounds": lambda: gc.zeros(2).random_(1, 2, 3),
 }
 

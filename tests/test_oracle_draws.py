@@ -127,3 +127,20 @@ def test_tensors_that_are_not_contiguous(shape: tuple[int, ...], dtype: str) -> 
     agree(lambda: x.clone().log_normal_(), lambda: t.clone().log_normal_())
     agree(lambda: x.clone().random_(), lambda: t.clone().random_())
     agree(lambda: x.clone().bernoulli_(x), lambda: t.clone().bernoulli_(t))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(1,), (7,), (3, 5), (200,), (2, 3000), (0, 4)])
+def test_indices_by_weight(shape: tuple[int, ...], dtype: str) -> None:
+    p = np.random.default_rng(0).random(shape).astype(dtype)
+    p.reshape(-1)[1:2] = 0
+    x, t = gc.tensor(p), torch.tensor(p)
+    for count in (1, 2, 5, 150):
+        # Of equal keys, which many are in half precision, the first is taken first.
+        if count < shape[-1] and (count < 150 or dtype != "float16"):
+            agree(lambda count=count: gc.multinomial(x, count), lambda count=count: torch.multinomial(t, count))
+        agree(lambda count=count: x.multinomial(count, True), lambda count=count: t.multinomial(count, True))
+    if len(shape) == 2 and len(p) > 1:
+        agree(lambda: gc.multinomial(x.T, 1), lambda: torch.multinomial(t.T, 1))
+        agree(lambda: gc.multinomial(x.T.contiguous().T, 3), lambda: torch.multinomial(t.T.contiguous().T, 3))
+        agree(lambda: gc.multinomial(x.T, 9, True), lambda: torch.multinomial(t.T, 9, True))

@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
-from gradcli.graph.arguments import as_int, as_node, as_number
+from gradcli.graph.arguments import as_flag, as_int, as_node, as_number
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT32, FLOAT64, INT64
 from gradcli.graph.infer import broadcast_shapes, cast
-from gradcli.graph.node import Node, constant, fitted
-from gradcli.graph.op import Op
+from gradcli.graph.node import Node, constant, fitted, make
+from gradcli.graph.op import Blocking, Op
+from gradcli.ops.blocking import batch
 from gradcli.ops.create import randn, reserved, reserved_for
 from gradcli.ops.elementwise import detach, lt
-from gradcli.ops.family import composite, float_node, to_dtype
+from gradcli.ops.family import composite, float_node, primitive, to_dtype
+from gradcli.ops.formulas import arithmetic
+from gradcli.ops.kernels.drawn_numbers import by_weight
 from gradcli.ops.one_step import one_step
 from gradcli.ops.shape import sizes
 
@@ -289,4 +292,41 @@ bernoulli = composite(
 bernoulli_within = composite(
     "_bernoulli_within", _bernoulli_within, args="input, p: tensor=0.5", family="create", draws=True,
     doc="Coin tosses in the place of a tensor's elements.",
+)
+
+# By weight ------------------------------------------------------------------------------------------------------------
+
+# Of so many the places are whole numbers of single precision.
+_MOST_WEIGHTS = 2**24
+
+
+def _multinomial(input: Any, num_samples: Any, replacement: Any) -> Node:
+    x, count = float_node(input, "multinomial"), as_int(num_samples, "num_samples")
+    if not 1 <= x.ndim <= 2:
+        raise SizeError("multinomial() takes a vector of weights or a matrix of rows, got shape {}", x.shape)
+    if x.shape[-1] > _MOST_WEIGHTS:
+        raise GradcliError(f"multinomial() draws from up to {_MOST_WEIGHTS:,} weights, got {x.shape[-1]:,}")
+    if count < 1:
+        raise GradcliError(f"num_samples must be positive, got {count}", argument="num_samples")
+    again = as_flag(replacement, "replacement")
+    if not again and count > x.shape[-1]:
+        hint = "with replacement=True they may come again"
+        raise GradcliError(f"{count} different ones cannot be drawn from {x.shape[-1]} weights", hint=hint)
+    again = again and count > 1
+    drawn = (
+        reserved("rand", (*x.shape[:-1], count), FLOAT64) if again else reserved_for(x, "exponential", x.dtype, (1.0,))
+    )
+    return make(chosen, (detach(x), drawn), {"count": count, "again": again})
+
+
+chosen: Op = primitive(
+    "_by_weight", by_weight, lambda inputs, params: ((*inputs[0].shape[:-1], params["count"]), INT64), family="create",
+    args="input, drawn, count, again", doc="Indices by weight, from random numbers.", blocking=Blocking(batch(1)),
+    formula=arithmetic.none("random numbers have no formula", "give them as an input"), draws=True, cost=20.0,
+)
+multinomial = composite(
+    "multinomial", _multinomial, args="input, num_samples: int, replacement=False", family="create", draws=True,
+    doc="Indices of the last dimension, drawn with the probabilities that its weights have, each once or with "
+    "replacement. For a seed they are PyTorch's.",
+    example=("multinomial(input, 2)", "input:1"),
 )

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gradcli.errors import GradcliError
+from gradcli.ops.kernels import orders
 from gradcli.ops.kernels.fused import fused
 
 # So many numbers are drawn at a time.
@@ -99,3 +101,26 @@ def cauchy(uniform: np.ndarray, median: float, sigma: float) -> np.ndarray:
 def log_normal(normal: np.ndarray, mean: float, std: float) -> np.ndarray:
     """Numbers whose logarithms are normal, from standard normal ones."""
     return _each(_exp, _placed(normal, mean, std))
+
+
+# By weight ------------------------------------------------------------------------------------------------------------
+
+
+def by_weight(weights: np.ndarray, drawn: np.ndarray, count: int, again: bool) -> np.ndarray:
+    """Indices of the last dimension with the probabilities that weights have, from exponential numbers for all weights,
+    or where an index may come again from uniform numbers for the results."""
+    if not ((weights >= 0) & (weights < math.inf)).all():
+        raise GradcliError("multinomial() takes weights that are finite and not negative")
+    if not (weights > 0).any(-1).all():
+        raise GradcliError("multinomial() cannot draw from weights that are all 0")
+    if not again:
+        # Exponential numbers divided by rates: the smallest comes first with the probability of its rate.
+        keys = weights / drawn
+        return np.argmax(keys, -1)[..., None] if count == 1 else orders.first(np.ascontiguousarray(keys), count)
+    # Half precision is added up in single precision.
+    ends = np.add.accumulate(weights, -1, np.promote_types(weights.dtype, np.float32))
+    ends /= ends[..., -1:].copy()
+    ends[..., -1] = 1
+    rows = ends.reshape(-1, ends.shape[-1]).astype(np.float64)
+    found = [np.searchsorted(row, numbers) for row, numbers in zip(rows, drawn.reshape(-1, count), strict=True)]
+    return np.array(found, np.int64).reshape(drawn.shape)
