@@ -282,10 +282,6 @@ class Tensor:
     @property
     def retains_grad(self) -> builtins.bool:
         """Whether backward() sets the .grad of this tensor although it is not a leaf."""
-    def zero_(self) -> Tensor:
-        """Set every element to 0, as in x.grad.zero_(); returns the tensor itself."""
-    def fill_(self, value: _TensorLike) -> Tensor:
-        """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
     def copy_(self, source: _TensorLike) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
     def __getitem__(self, index: _Index) -> Tensor: ...
@@ -305,6 +301,12 @@ class Tensor:
     def __ilshift__(self, other: _TensorLike) -> Tensor: ...
     def __irshift__(self, other: _TensorLike) -> Tensor: ...
     def __hash__(self) -> builtins.int: ...
+    def zero_(self) -> Self:
+        """Set every element to 0, as in x.grad.zero_(); returns the tensor itself."""
+    def fill_(self, value: _TensorLike) -> Self:
+        """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
+    def fill_diagonal_(self, fill_value: builtins.float, wrap: builtins.bool = False) -> Self:
+        """Set the diagonal to a number, with wrap anew below the square part of a tall matrix; returns the tensor."""
     def uniform_(self, low: builtins.float = 0.0, high: builtins.float = 1.0) -> Self:
         """Draw uniform numbers from low up to high; returns the tensor itself."""
     def normal_(self, mean: builtins.float = 0.0, std: builtins.float = 1.0) -> Self:

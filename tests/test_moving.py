@@ -141,3 +141,48 @@ def test_filling_in_place_stays_tracked() -> None:
     y = x.clone().zero_()
     assert y.requires_grad and y.grad_fn is not None and y.grad_fn.name() == "ZeroBackward0"
     assert gc.grad((y * x).sum(), x)[0].tolist() == np.zeros((3, 4)).tolist()
+    z = (x * 1).fill_(2)
+    assert z.grad_fn is not None and z.grad_fn.name() == "FillBackward2"
+    number = gc.tensor(3.0, requires_grad=True)
+    w = (x * 1).fill_(number)
+    assert w.grad_fn is not None and w.grad_fn.name() == "FillBackward3" and w.tolist() == [[3.0] * 4] * 3
+    assert gc.grad((w * x).sum(), number)[0].item() == pytest.approx(X.sum())
+
+
+@pytest.mark.parametrize(
+    ("shape", "wrap", "places"),
+    [
+        ((3, 3), False, [0, 4, 8]),
+        ((2, 5), True, [0, 6]),
+        ((5, 2), False, [0, 3]),
+        ((8, 2), True, [0, 3, 6, 9, 12, 15]),
+        ((2, 2, 2), False, [0, 7]),
+        ((0, 2), True, []),
+        ((2, 0), False, []),
+    ],
+)
+def test_a_diagonal_is_filled(shape: tuple[int, ...], wrap: bool, places: list[int]) -> None:
+    x = gc.zeros(shape)
+    assert x.fill_diagonal_(5, wrap) is x
+    assert [k for k, n in enumerate(x.reshape(-1).tolist()) if n == 5] == places
+
+
+def test_a_diagonal_is_filled_in_what_is_tracked_or_a_view() -> None:
+    x = leaf()
+    y = x * 2
+    block = y[:, 1:]
+    block.T.fill_diagonal_(1.5)
+    assert y.grad_fn is not None and y.grad_fn.name() == "CopySlices"
+    assert block[0, 0].item() == block[1, 1].item() == y[2, 3].item() == 1.5
+    wanted = np.full((3, 4), 2.0)
+    wanted[[0, 1, 2], [1, 2, 3]] = 0
+    assert gc.grad(y.sum(), x)[0].tolist() == wanted.tolist()
+    assert gc.tensor([[1, 2], [3, 4]]).fill_diagonal_(7.9).tolist() == [[7, 2], [3, 7]]
+    for refused, message in (
+        (lambda: x.fill_diagonal_(1), "leaf that requires grad"),
+        (lambda: gc.zeros(2).fill_diagonal_(1), "at least 2 dimensions"),
+        (lambda: gc.zeros(2, 2, 3).fill_diagonal_(1), "equal lengths"),
+        (lambda: gc.zeros(2, 2).fill_diagonal_(gc.tensor(1.0)), "takes a number"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(gc.GradcliError, match=message):
+            refused()

@@ -54,7 +54,7 @@ HOMES = {
         new_zeros new_ones new_empty new_full new_tensor empty empty_like scalar_tensor as_tensor asarray
     """,
     "one_step": """
-        _one_step _again _apart _overwritten _custom fill _zero
+        _one_step _again _apart _overwritten _custom fill _fill_within _zero _fill_diagonal_within
     """,
     "gather": """
         gather _placed take_along_dim take _embedding embedding _one_hot one_hot repeat_interleave

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
-from gradcli.errors import SizeError
-from gradcli.graph.arguments import as_node
+from gradcli.errors import GradcliError, SizeError
+from gradcli.graph.arguments import as_flag, as_node
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import MANY, Batching, Blocking
+from gradcli.graph.op import MANY, OPS, Batching, Blocking
 from gradcli.ops.blocking import aligned
 from gradcli.ops.create import zeros_like
 from gradcli.ops.family import composite, primitive
-from gradcli.ops.shape import expand
+from gradcli.ops.shape import expand, reshape
 
 
 def one_step(name: str, value: Node, *operands: Node, flat: bool = False) -> Node:
@@ -75,22 +77,54 @@ custom = primitive(
 )
 
 
-def _fill(input: Any, value: Any) -> Node:
-    x, number = as_node(input), as_node(value)
-    if number.ndim:
-        raise SizeError("fill() takes a number or a 0-dim tensor, got shape {}", number.shape, argument="value")
-    filled = make(apart, (expand(cast(number, x.dtype), x.shape),))
-    if number.weak:
-        return one_step("FillBackward0", filled, x, flat=True)
-    return one_step("FillBackward1", filled, x, number, flat=True)
+def _filling(first: int) -> Callable[[Any, Any], Node]:
+    """A tensor filled with a number, or with a tensor: PyTorch's steps from the first one that has to do with it on."""
+
+    def build(input: Any, value: Any) -> Node:
+        x, number = as_node(input), as_node(value)
+        if number.ndim:
+            raise SizeError("fill() takes a number or a 0-dim tensor, got shape {}", number.shape, argument="value")
+        filled = make(apart, (expand(cast(number, x.dtype), x.shape),))
+        if number.weak:
+            return one_step(f"FillBackward{first}", filled, x, flat=True)
+        return one_step(f"FillBackward{first + 1}", filled, x, number, flat=True)
+
+    return build
 
 
 fill = composite(
-    "fill", _fill, args="input, value: scalar", family="shape",
+    "fill", _filling(0), args="input, value: scalar", family="shape",
     doc="One number in the shape and dtype of a tensor.",
     example=("fill(input, value)", "input:1 value:0"),
+)
+fill_within = composite(
+    "_fill_within", _filling(2), args="input, value: scalar", family="shape", doc="One number in the place of others.",
 )
 zero = composite(
     "_zero", lambda input: one_step("ZeroBackward0", zeros_like(input), as_node(input), flat=True), args="input",
     family="shape", doc="Zeros in the place of a tensor.",
+)
+
+
+def _fill_diagonal_within(input: Any, fill_value: Any, wrap: Any) -> Node:
+    x, number, again = as_node(input), as_node(fill_value), as_flag(wrap, "wrap")
+    if not number.weak:
+        raise GradcliError("fill_diagonal_() takes a number", argument="fill_value")
+    if x.ndim < 2:
+        raise SizeError("fill_diagonal_() needs at least 2 dimensions, the tensor has shape {}", x.shape)
+    if x.ndim > 2 and len(set(x.shape)) > 1:
+        raise SizeError("the diagonal of more than 2 dimensions needs equal lengths, got shape {}", x.shape)
+    # Each step goes on by one in all dimensions; that of a tall matrix starts anew below only with wrap.
+    step = sum(math.prod(x.shape[k + 1 :]) for k in range(x.ndim))
+    stop = x.size if again or x.ndim > 2 else min(x.size, x.shape[1] ** 2)
+    count = len(range(0, stop, max(1, step)))
+    places = {"dim": 0, "start": 0, "stop": stop, "step": max(1, step)}
+    new = expand(cast(number, x.dtype), (count,))
+    filled = make(OPS["_slice_scatter"], (reshape(x, x.size), new), places)
+    return one_step("CopySlices", reshape(filled, x.shape), x)
+
+
+fill_diagonal_within = composite(
+    "_fill_diagonal_within", _fill_diagonal_within, args="input, fill_value: number, wrap=False", family="shape",
+    doc="A number in the place of the diagonal.",
 )

@@ -1,4 +1,4 @@
-"""Tensors filled with random numbers in place, as initializations of parameters are written in PyTorch."""
+"""Tensors filled in place, with a number or random ones, as initializations of parameters are written in PyTorch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,29 @@ from gradcli.tensors.elements import Elements
 
 
 class Drawn(Elements):
-    """Random numbers in the place of a tensor's elements, PyTorch's own for a seed."""
+    """Other numbers in the place of a tensor's elements; random ones are PyTorch's own for a seed."""
 
     __slots__ = ()
 
+    def zero_(self) -> Self:
+        """Set every element to 0, as in `x.grad.zero_()`; returns the tensor itself."""
+        return self._filled("_zero")
+
+    def fill_(self, value: Any) -> Self:
+        """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
+        return self._filled("_fill_within", value)
+
+    def fill_diagonal_(self, fill_value: float, wrap: bool = False) -> Self:
+        """Set the diagonal to a number, with `wrap` anew below the square part of a tall matrix; returns the tensor."""
+        return self._filled("_fill_diagonal_within", fill_value, wrap)
+
     def uniform_(self, low: float = 0.0, high: float = 1.0) -> Self:
         """Draw uniform numbers from `low` up to `high`; returns the tensor itself."""
-        return self._drawn("_uniform_within", low, high)
+        return self._filled("_uniform_within", low, high)
 
     def normal_(self, mean: float = 0.0, std: float = 1.0) -> Self:
         """Draw normal numbers of a mean and a standard deviation; returns the tensor itself."""
-        return self._drawn("_normal_within", mean, std)
+        return self._filled("_normal_within", mean, std)
 
     @overload
     def random_(self) -> Self: ...
@@ -35,29 +47,29 @@ class Drawn(Elements):
         unknown = [word for word in to if word not in ("low", "to")]
         if unknown:
             raise TypeError(f"random_() takes no argument {unknown[0]!r}")
-        return self._drawn("_random_within", (*bounds, *(to[word] for word in ("low", "to") if word in to)))
+        return self._filled("_random_within", (*bounds, *(to[word] for word in ("low", "to") if word in to)))
 
     def exponential_(self, lambd: float = 1.0) -> Self:
         """Draw exponential numbers of a rate; returns the tensor itself."""
-        return self._drawn("_exponential_within", lambd)
+        return self._filled("_exponential_within", lambd)
 
     def geometric_(self, p: float) -> Self:
         """Draw how many trials of a probability it takes to the first success; returns the tensor itself."""
-        return self._drawn("_geometric_within", p)
+        return self._filled("_geometric_within", p)
 
     def cauchy_(self, median: float = 0.0, sigma: float = 1.0) -> Self:
         """Draw numbers of Cauchy's distribution with a median and a half width; returns the tensor itself."""
-        return self._drawn("_cauchy_within", median, sigma)
+        return self._filled("_cauchy_within", median, sigma)
 
     def log_normal_(self, mean: float = 1.0, std: float = 2.0) -> Self:
         """Draw numbers whose logarithms are normal, of a mean and a standard deviation; returns the tensor itself."""
-        return self._drawn("_log_normal_within", mean, std)
+        return self._filled("_log_normal_within", mean, std)
 
     def bernoulli_(self, p: Any = 0.5) -> Self:
         """Draw 1 with a probability, or with one for each element, else 0; returns the tensor itself."""
-        return self._drawn("_bernoulli_within", p)
+        return self._filled("_bernoulli_within", p)
 
-    def _drawn(self, name: str, *terms: Any) -> Self:
+    def _filled(self, name: str, *terms: Any) -> Self:
         # Tensor has the change in place.
         tensor: Any = self
         return tensor._changed(OPS[name], *terms)

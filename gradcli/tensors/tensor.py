@@ -220,14 +220,6 @@ class Tensor(Drawn, Hooked):
         """Whether `backward()` sets the `.grad` of this tensor although it is not a leaf."""
         return self._retains_grad
 
-    def zero_(self) -> Tensor:
-        """Set every element to 0, as in `x.grad.zero_()`; returns the tensor itself."""
-        return self._changed(OPS["_zero"])
-
-    def fill_(self, value: Any) -> Tensor:
-        """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
-        return self._changed(OPS["fill"], value)
-
     def copy_(self, source: Any) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
         settle_many(self)
