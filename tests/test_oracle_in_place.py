@@ -79,6 +79,21 @@ def index(rng: random.Random, shape: tuple[int, ...]) -> Callable[[Any], Any]:
     return rng.choice(ways)
 
 
+def other_view(rng: random.Random, shape: tuple[int, ...]) -> Step:
+    """A change of the shape of the first tensor."""
+    dim, other = (rng.randrange(len(shape)), rng.randrange(len(shape))) if shape else (-1, -1)
+    ways: list[Step] = [
+        lambda library, t: t[0].unsqueeze_(dim),
+        lambda library, t: t[0].squeeze_(),
+        lambda library, t: t[0].squeeze_(dim),
+        lambda library, t: t[0].transpose_(dim, other),
+        lambda library, t: t[0].swapaxes_(0, -1),
+    ]
+    if len(shape) < 3:
+        ways += [lambda library, t: t[0].t_()]
+    return rng.choice(ways)
+
+
 def change(rng: random.Random, shape: tuple[int, ...], others: int) -> Step:
     """A change in place of the first tensor, perhaps by others that can be broadcast to it."""
     number, other = rng.choice([0.5, -2.0, 3.0]), rng.randrange(1, others) if others > 1 else 0
@@ -88,6 +103,8 @@ def change(rng: random.Random, shape: tuple[int, ...], others: int) -> Step:
         lambda library, t: t[0].zero_(),
         lambda library, t: t[0].fill_(number),
     ]
+    if len(shape) > 1 and (len(shape) == 2 or len(set(shape)) == 1):
+        ways += [lambda library, t: t[0].fill_diagonal_(number)]
     if other:
         ways += [lambda library, t: t[0].copy_(t[other]), lambda library, t: t[0].add_(t[other])]
     if shape and min(shape):
@@ -116,11 +133,12 @@ def attempt(step: Step, library: Any, tensors: list[Any], tracked: bool) -> tupl
 
 def same(mine: Any, theirs: Any) -> bool:
     values = np.array_equal(mine.detach().numpy(), theirs.detach().numpy())
+    values = values and tuple(mine.shape) == tuple(theirs.shape)
     return values and mine.requires_grad == theirs.requires_grad and mine.is_leaf == theirs.is_leaf
 
 
-def program(seed: int) -> list[str]:
-    """Run a random program in both; gives what differs."""
+def program(seed: int, shapes: bool = False) -> list[str]:
+    """Run a random program in both, one with changes of shape perhaps; gives what differs."""
     rng = random.Random(seed)
     pairs: list[tuple[Any, Any]] = []
     leaves = []
@@ -139,9 +157,10 @@ def program(seed: int) -> list[str]:
         near = [p for p in pairs if p[1].shape == chosen[1].shape and p[1].untyped_storage().data_ptr() != memory]
         operands = [chosen, *rng.sample(near, min(len(near), 1))]
         changes = rng.random() < 0.55
-        step = change(rng, shape, len(operands)) if changes else view(rng, shape)
+        turns = shapes and changes and rng.random() < 0.5
+        step = other_view(rng, shape) if turns else change(rng, shape, len(operands)) if changes else view(rng, shape)
         # Views that PyTorch makes within no_grad() are neither tracked nor untracked.
-        tracked = not changes or rng.random() < 0.8
+        tracked = not changes or rng.random() < 0.8 or turns
         theirs, refused = attempt(step, torch, [p[1] for p in operands], tracked)
         mine, error = attempt(step, gc, [p[0] for p in operands], tracked)
         if refused or error:
@@ -175,6 +194,12 @@ def gradients(pairs: list[tuple[Any, Any]], leaves: list[tuple[Any, Any]]) -> li
 @pytest.mark.parametrize("group", range(20))
 def test_random_programs(group: int) -> None:
     found = {seed: wrong for seed in range(group * 50, group * 50 + 50) if (wrong := program(seed))}
+    assert not found
+
+
+@pytest.mark.parametrize("group", range(20))
+def test_random_programs_with_changes_of_shape(group: int) -> None:
+    found = {seed: wrong for seed in range(group * 50, group * 50 + 50) if (wrong := program(seed, shapes=True))}
     assert not found
 
 

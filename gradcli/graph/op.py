@@ -98,9 +98,9 @@ class Op:
     its name begins with an underscore), `example` (a usual call, where it takes more than tensors of its family's
     dimensions: the call, and each tensor with its number of dimensions; these alone if it takes nothing else), `draws`
     (it takes random numbers), `attribute` (it is written x.T), `in_place` (PyTorch also has it with an underscore, as a
-    change of its first tensor; so it has all elementwise ones). `build` turns a caller's arguments into nodes; an op
-    without a kernel is only a `build` over other ops. `updates` is given the same arguments and says by their names
-    what PyTorch writes into some of them.
+    change of its first tensor, or where the result shares the memory, of what that shows; so it has all elementwise
+    ones). `build` turns a caller's arguments into nodes; an op without a kernel is only a `build` over other ops.
+    `updates` is given the same arguments and says by their names what PyTorch writes into some of them.
 
     What it computes: `kernel` computes arrays; `into(out, *arrays, **params)` writes the same into an array of the
     result's shape and dtype that overlaps no operand, and goes before a ufunc's own `out`. `infer` gives (shape, dtype)

@@ -42,12 +42,12 @@ step = primitive(
 
 
 again = primitive(
-    "_again", lambda x, base: x, family="index", args="input, base", same=True,
+    "_again", lambda x, base, name: x, family="index", args="input, base", same=True,
     shares=True, put=lambda node, x, new: new,
-    doc="A view taken once more, of a tensor that was changed in place.",
+    doc="A view taken once more, of a tensor that was changed in place, or in place of its own tensor.",
     blocking=Blocking(lambda node, dim: (*aligned(node, dim)[:1], None), view=True),
-    vjp=lambda g, out, x, base: (g, None), batching=Batching(lambda node, operands: operands[0], scales=True),
-    grad_fn=lambda node: ("AsStridedBackward0", node.inputs[1:]),
+    vjp=lambda g, out, x, base, name: (g, None), batching=Batching(lambda node, operands: operands[0], scales=True),
+    grad_fn=lambda node: (node.params["name"], node.inputs[1:]),
     layout=lambda inputs, params, shape: inputs[0].strides,
 )
 

@@ -154,12 +154,12 @@ def _unsqueeze(input: Any, dim: Any) -> Node:
 squeeze = _reshaping(
     "squeeze", "The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
     "input, dim=None", build=_squeeze, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_view_layout,
-    numpy="squeeze", text=spelling.squeezed,
+    numpy="squeeze", text=spelling.squeezed, in_place=True,
 )
 unsqueeze = _reshaping(
     "unsqueeze", "The tensor with a new dimension of length 1.", "input, dim", build=_unsqueeze,
     words=("expand_dims",), layout=_view_layout, text=spelling.unsqueezed,
-    example=("unsqueeze(input, 0)", "input:1"),
+    example=("unsqueeze(input, 0)", "input:1"), in_place=True,
 )
 
 
@@ -250,13 +250,13 @@ permute = primitive(
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
-    doc="Two dimensions swapped; those of a matrix need not be named.",
+    doc="Two dimensions swapped; those of a matrix need not be named.", in_place=True,
 )
 movedim = composite(
     "movedim", _movedim, args="input, source, destination", family="shape", aliases=("moveaxis",),
     doc="Dimensions moved to other positions.", example=("movedim(input, 0, 1)", "input:2"),
 )
-t = composite("t", _t, family="shape", doc="Transpose of a matrix; a vector is unchanged.")
+t = composite("t", _t, family="shape", doc="Transpose of a matrix; a vector is unchanged.", in_place=True)
 big_t = composite(
     "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))),
     family="shape", torch="Tensor.T", attribute=True, doc="All dimensions in reverse order, written x.T.",

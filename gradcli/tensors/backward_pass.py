@@ -43,7 +43,12 @@ def receivers_of(root: Node) -> list[tuple[Any, Node]]:
         live = node.shown_last_by()
         if live is None or not node.requires_grad:
             continue
-        was_leaf = node.op is INPUT and live.is_leaf and live.requires_grad and live.shape == node.shape
+        was_leaf = node.op is INPUT and live.is_leaf and live.requires_grad
+        if was_leaf and live.shape != node.shape:
+            raise GradcliError(
+                f"a leaf of shape {live.shape} had shape {node.shape} when it was used: it cannot take the gradient",
+                hint="compute the result again",
+            )
         if was_leaf or (live.node is node and live.retains_grad):
             receivers.append((live, node))
     return receivers

@@ -27,12 +27,7 @@ def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
     origin, tracking = place.origin, is_grad_enabled()
     sharing = [t for t in (origin.shown_by(), *watching(origin)) if t is not None]
     is_leaf = origin.op is INPUT and origin.requires_grad
-    if is_leaf and tracking and not place.is_detached:
-        what = "a leaf" if tensor.is_leaf else "a view of a leaf"
-        raise GradcliError(
-            f"{what} that requires grad cannot be changed in place while operations are tracked",
-            hint="update it within `with gc.no_grad():`",
-        )
+    refuse_leaf(tensor, place)
     is_tracked = origin.requires_grad and any(t.requires_grad and origin_of(t.node) is origin for t in sharing)
     if is_tracked and tracking and place.is_detached and not is_leaf:
         raise GradcliError(
@@ -54,6 +49,17 @@ def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
     _spread(origin, whole)
     if leaves:
         _track(tensor, node, operands, sharing)
+
+
+def refuse_leaf(tensor: Any, place: ViewPlace) -> None:
+    """Refuse a change of a leaf, or of a view of one, whose gradient it would be lost to."""
+    is_leaf = place.origin.op is INPUT and place.origin.requires_grad
+    if is_leaf and is_grad_enabled() and not place.is_detached:
+        what = "a leaf" if tensor.is_leaf else "a view of a leaf"
+        raise GradcliError(
+            f"{what} that requires grad cannot be changed in place while operations are tracked",
+            hint="update it within `with gc.no_grad():`",
+        )
 
 
 def _track(tensor: Any, node: Node, operands: tuple[Node, ...], sharing: list[Any]) -> None:
@@ -101,8 +107,15 @@ def _whole(place: ViewPlace, new: Node, operands: tuple[Node, ...]) -> Node:
 def _with_values(node: Node, values: Node) -> Node:
     """A tracked node with other values: a leaf, or a result whose gradient is what it was."""
     if node.op is INPUT:
-        return input_node(execute([values])[0], requires_grad=True)
+        return leaf_in_place_of(node, execute([values])[0], requires_grad=True)
     return make(OPS["_overwritten"], (OPS["detach"](values), node))
+
+
+def leaf_in_place_of(old: Node, array: Any, requires_grad: bool = False) -> Node:
+    """A leaf of these values, in the layout of the old node: what is copied does not change with the copy."""
+    leaf = input_node(array, requires_grad=requires_grad)
+    leaf.strides = old.strides
+    return leaf
 
 
 def _spread(origin: Node, new: Node, apart: Any = None) -> None:
@@ -149,7 +162,7 @@ def settle(tensor: Any) -> None:
         return
     compute_values([owner])
     value = owner.known_value
-    _spread(origin, input_node(value))
+    _spread(origin, leaf_in_place_of(origin, value))
     owner.known_value, owner.changes = value, 0
 
 

@@ -17,7 +17,7 @@ from gradcli.graph.measured import WAY
 from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
-from gradcli.tensors.changes import change, follow, lean_on, settle, settle_many
+from gradcli.tensors.changes import change, follow, leaf_in_place_of, lean_on, settle, settle_many
 from gradcli.tensors.drawn import Drawn
 from gradcli.tensors.elements import compute_values, lower, measured_now
 from gradcli.tensors.grad_fn import GradFn
@@ -202,7 +202,7 @@ class Tensor(Drawn, Hooked):
             if not self.is_leaf:
                 raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for an untracked tensor")
             old, place = self.node, place_of(self.node)
-            show(self, input_node(self.value(), requires_grad=requires_grad))
+            show(self, leaf_in_place_of(old, self.value(), requires_grad))
             if place.origin is old:
                 follow(old, self.node)
             else:
@@ -230,7 +230,13 @@ class Tensor(Drawn, Hooked):
         """Take over the values of an operation on the tensor itself."""
         settle_many(self)
         named = {word: _lowered(value) for word, value in kwargs.items()}
-        return self._update(_result(op, self.node, *map(_lowered, args), **named))
+        new = _result(op, self.node, *map(_lowered, args), **named)
+        if not (op.in_place and new.op.shares is True):
+            return self._update(new)
+        from gradcli.tensors.other_views import show_view
+
+        show_view(self, new)
+        return self
 
     def _update(self, new: Node, *others: Node) -> Tensor:
         given = others or tuple(node for node in new.inputs if node is not self.node)

@@ -137,11 +137,11 @@ def watching(origin: Node) -> list[Any]:
     return list(dict.fromkeys(tensor for ref in origin.views or () if (tensor := ref()) is not None))
 
 
-def seen_again(place: ViewPlace, origin: Node, moved: dict[Node, Node] | None = None) -> Node:
-    """A view of an origin that was changed in place, as `moved_to` has it."""
+def seen_again(place: ViewPlace, origin: Node, moved: dict[Node, Node] | None = None, base: Node | None = None) -> Node:
+    """A view of an origin that was changed in place, as `moved_to` has it; shown as one of `base`, if that is given."""
     node = place.of(origin, moved)
     if node.requires_grad:
-        return make(OPS["_again"], (node, origin))
+        return make(OPS["_again"], (node, origin if base is None else base), {"name": "AsStridedBackward0"})
     # Each tensor has a node of its own.
     return make(OPS["_alias"], (node,)) if node is origin or node.shown_by() is not None else node
 
