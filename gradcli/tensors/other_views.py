@@ -35,9 +35,7 @@ def show_view(tensor: Any, view: Node) -> None:
     else:
         base = old.inputs[0]
         merged = _merged(base, old, view) if place.path[-1:] == [old] else None
-        if merged is base:
-            merged = make(OPS["_alias"], (base,))
-        show(tensor, view if merged is None else merged)
+        show(tensor, view if merged is None else make(OPS["_alias"], (base,)) if merged is base else merged)
     if known is not None:
         tensor.known_value = _viewed(known, view)
 
