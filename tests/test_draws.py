@@ -166,7 +166,8 @@ def test_a_distribution_takes_its_place_in_the_stream() -> None:
 
 def test_random_takes_its_bounds_by_name() -> None:
     x = gc.zeros(50)
-    assert set(x.random_(to=2).tolist()) == {0, 1} and set(x.random_(low=3, to=5).tolist()) == {3, 4}
+    assert set(x.random_(to=2).tolist()) == {0, 1} and set(x.random_(high=5, low=3).tolist()) == {3, 4}
+    assert set(x.random_(**{"to": 9, "from": 7}).tolist()) == {7, 8}  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="takes no argument 'most'"):
         x.random_(most=2)  # type: ignore[call-overload]
     with pytest.raises(GradcliError, match="in place"):

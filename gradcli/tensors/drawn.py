@@ -38,16 +38,17 @@ class Drawn(Elements):
     @overload
     def random_(self, to: int) -> Self: ...
     @overload
-    def random_(self, low: int, to: int | None) -> Self: ...
-    def random_(self, *bounds: int | None, **to: int | None) -> Self:
+    def random_(self, low: int, high: int | None) -> Self: ...
+    def random_(self, *bounds: int | None, **named: int | None) -> Self:
         """Draw whole numbers from the first bound, or 0, up to but not including the last; returns the tensor itself.
 
         Without a last one they go up to the largest of the dtype; of floating-point numbers, up to 2**24 in float32.
         """
-        unknown = [word for word in to if word not in ("low", "to")]
+        names = ("from", "low", "high", "to")
+        unknown = [word for word in named if word not in names]
         if unknown:
             raise TypeError(f"random_() takes no argument {unknown[0]!r}")
-        return self._filled("_random_within", (*bounds, *(to[word] for word in ("low", "to") if word in to)))
+        return self._filled("_random_within", (*bounds, *(named[word] for word in names if word in named)))
 
     def exponential_(self, lambd: float = 1.0) -> Self:
         """Draw exponential numbers of a rate; returns the tensor itself."""

@@ -112,6 +112,8 @@ x[0] = "1"  # error
 x["0"] = 1  # error
 x + "1"  # error
 x["0"]  # error
+x.random_(1, 2, 3)  # error
+assert_type(x.random_(to=3).unsqueeze_(0), gc.Tensor)
 x -= 0.5
 assert_type(x, gc.Tensor)
 
