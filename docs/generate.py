@@ -37,10 +37,11 @@ HEADER = """<!-- Written by docs/generate.py from the registry of operations. Ed
 
 # Operations
 
-This page lists every function of the language. Each is also a method (`x.sum(0)` is `sum(x, 0)`) and, in Python, a
-function of the package (`gradcli.sum(x, 0)`). `axis` and `keepdims` are accepted for `dim` and `keepdim`. Arguments
-after a bare `*` are keyword-only; an argument with a star takes a list, or its elements one by one. [In the
-shell](#on-the-command-line), `gradcli ops` prints the same.
+This page lists every function of the language. Each is also a method (`x.sum(0)` is `sum(x, 0)`, and
+`x.where(condition, y)` is `where(condition, x, y)`) and, in Python, a function of the package (`gradcli.sum(x, 0)`).
+`axis` and `keepdims` are accepted for `dim` and `keepdim`. Arguments after a bare `*` are keyword-only; an argument
+with a star takes a list, or its elements one by one. [In the shell](#on-the-command-line), `gradcli ops` prints the
+same.
 
 The column *gradient* shows the derivative of an elementwise function of one tensor. For other operations it shows the
 gradient of each tensor, with the upstream gradient `g`, for vectors or matrices where any number of dimensions is

@@ -39,10 +39,10 @@ _DType: TypeAlias = (
 {dtypes}
     ]
 )
-_TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | builtins.float | list[Any] | tuple[Any, ...]
+_TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | builtins.float | list[Any] | tuple[Any, ...] | range
 _Format: TypeAlias = Literal["preserve_format", "contiguous_format", "channels_last", "channels_last_3d"]
 _Tensors: TypeAlias = list[Any] | tuple[_TensorLike, ...]
-_Index: TypeAlias = Tensor | np.ndarray | _Int | slice | EllipsisType | list[Any] | tuple[Any, ...] | None
+_Index: TypeAlias = Tensor | np.ndarray | _Int | slice | EllipsisType | list[Any] | tuple[Any, ...] | range | None
 
 __version__: str
 '''
@@ -172,7 +172,8 @@ class Writer:
         """The class Tensor: its own members, the operations, and those that change it."""
         self.written_class(Tensor)
         own = set(dir(Tensor))
-        methods = [(n, op) for n, op in OPS.items() if op.public and n not in own and _takes_tensor(op)]
+        rows = [(name, row) for name in OPS.functions() if name not in own and (row := OPS.method(name)) is not None]
+        methods = [(name, row) for name, row in rows if _takes_tensor(row)]
         self.operations(methods, "    ", method=True)
         changing = [(f"{n}_", op) for n, op in methods if op.changes_in_place and f"{n}_" not in own]
         first: dict[Op, str] = {}

@@ -53,10 +53,10 @@ _DType: TypeAlias = (
         "double",
     ]
 )
-_TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | builtins.float | list[Any] | tuple[Any, ...]
+_TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | builtins.float | list[Any] | tuple[Any, ...] | range
 _Format: TypeAlias = Literal["preserve_format", "contiguous_format", "channels_last", "channels_last_3d"]
 _Tensors: TypeAlias = list[Any] | tuple[_TensorLike, ...]
-_Index: TypeAlias = Tensor | np.ndarray | _Int | slice | EllipsisType | list[Any] | tuple[Any, ...] | None
+_Index: TypeAlias = Tensor | np.ndarray | _Int | slice | EllipsisType | list[Any] | tuple[Any, ...] | range | None
 
 __version__: str
 
@@ -577,8 +577,8 @@ class Tensor:
         """Round to the nearest, halves to even, with so many decimals."""
     def frac(self) -> Tensor:
         """Fractional part."""
-    def where(self, input: _TensorLike, other: _TensorLike) -> Tensor:
-        """input where the condition holds, else other."""
+    def where(self, condition: _TensorLike, other: _TensorLike) -> Tensor:
+        """The tensor where the condition holds, else other."""
     def maximum(self, other: _TensorLike) -> Tensor:
         """The greater of two, NaN if either is; equal elements get half of the gradient each."""
     def minimum(self, other: _TensorLike) -> Tensor:
@@ -765,6 +765,8 @@ class Tensor:
         """Logarithm of the absolute value of the gamma function."""
     def digamma(self) -> Tensor:
         """Derivative of lgamma."""
+    def polygamma(self, n: _Int) -> Tensor:
+        """The n-th derivative of digamma."""
     def ones_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
         """Ones in the shape of a tensor."""
     def zeros_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
@@ -2568,7 +2570,7 @@ class Tensor:
     fix_ = trunc_
     def round_(self, *, decimals: _Int = 0) -> Tensor: ...
     def frac_(self) -> Tensor: ...
-    def where_(self, input: _TensorLike, other: _TensorLike) -> Tensor: ...
+    def where_(self, condition: _TensorLike, other: _TensorLike) -> Tensor: ...
     def maximum_(self, other: _TensorLike) -> Tensor: ...
     def minimum_(self, other: _TensorLike) -> Tensor: ...
     def clamp_(self, min: _TensorLike | None = None, max: _TensorLike | None = None) -> Tensor: ...
@@ -2646,6 +2648,7 @@ class Tensor:
     def erfc_(self) -> Tensor: ...
     def lgamma_(self) -> Tensor: ...
     def digamma_(self) -> Tensor: ...
+    def polygamma_(self, n: _Int) -> Tensor: ...
     def tril_(self, diagonal: _Int = 0) -> Tensor: ...
     def triu_(self, diagonal: _Int = 0) -> Tensor: ...
     def cumsum_(self, dim: _Int, *, dtype: _DType | None = None) -> Tensor: ...

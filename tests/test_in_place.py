@@ -159,6 +159,34 @@ def test_views_change_with_what_they_are_views_of() -> None:
     assert row.tolist() == [0, 0, 20]
 
 
+def test_an_index_without_dimensions_is_a_view_as_an_integer_is() -> None:
+    x = gc.arange(6.0).reshape(2, 3).clone()
+    i = x.sum(1).argmax()
+    row, same, other = x[i], x[i], x[gc.tensor(0)]
+    row.mul_(10)
+    x[i] += 1
+    x[np.array(0)].add_(100)
+    x[gc.tensor(-1), i] -= 1
+    assert x.tolist() == [[100, 101, 102], [31, 40, 51]] and row.tolist() == same.tolist() == [31, 40, 51]
+    assert other.tolist() == [100, 101, 102]
+    w = gc.ones(2, requires_grad=True)
+    y = w * 1
+    y[gc.tensor(1)] = 3 * w[0]
+    assert y.grad_fn.name() == "CopySlices"
+    y.sum().backward()
+    assert w.grad.tolist() == [4.0, 0.0]
+
+
+def test_a_range_is_an_index() -> None:
+    x = gc.arange(6.0).reshape(2, 3).clone()
+    assert x[range(2), gc.tensor([0, 2])].tolist() == [0, 5]
+    x[range(1), 1:] = gc.tensor(range(7, 9))
+    assert x.tolist() == [[0, 7, 8], [3, 4, 5]]
+    for numbers in (range(2**40), range(2**70)):
+        with pytest.raises(gc.GradcliError, match="memory may be used"):
+            x[numbers]
+
+
 def test_gradients_flow_through_what_was_assigned() -> None:
     x = gc.tensor([1.0, 2.0, 3.0], requires_grad=True)
     y = gc.zeros(2, 3)

@@ -337,6 +337,22 @@ def test_tensors_like_another() -> None:
     assert gc.tensor([1, 2]).type_as(x).dtype == gc.float64
 
 
+def test_methods_that_take_their_arguments_in_another_order() -> None:
+    """The first argument of where() is the condition, the tensor itself the second one; the same of polygamma."""
+    x = gc.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x.where(x > 1.5, x.sum())
+    assert y.tolist() == [6.0, 2.0, 3.0] and x.where(other=0, condition=x < 2).tolist() == [1.0, 0.0, 0.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [1.0, 2.0, 2.0]
+    assert x.polygamma(1).tolist() == gc.polygamma(1, x).tolist()
+    assert gc.evaluate("x.where(x > 1.5, 7) + x.polygamma(1)*0", {"x": x}).value.tolist() == [7.0, 2.0, 3.0]
+    with pytest.raises(gc.GradcliError, match="needs booleans, not float32"):
+        x.where(x, 0)
+    with pytest.raises(gc.GradcliError, match=r"where\(\) needs 'other'"):
+        x.where(x > 1)
+    assert "x.where(y, z)" in str(x.where.__doc__) and "x.polygamma(1)" in str(x.polygamma.__doc__)
+
+
 def test_iteration_and_indexing() -> None:
     x = gc.arange(6).reshape(2, 3)
     assert [row.tolist() for row in x] == [[0, 1, 2], [3, 4, 5]] and len(x) == 2

@@ -278,7 +278,7 @@ class StackMachine:
             return
         if not isinstance(receiver, Node | Literal | Number):
             raise GradcliError(f"only tensors have methods, this is {kind_of(receiver)}", span=where)
-        op = OPS.function(name)
+        op = OPS.method(name)
         if op is None:
             from gradcli.evaluation.other_words import function_meant
 

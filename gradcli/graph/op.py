@@ -97,10 +97,11 @@ class Op:
     `domain` (where its tensors are sampled), `torch` (where PyTorch has it, if not under that name), `public` (unless
     its name begins with an underscore), `example` (a usual call, where it takes more than tensors of its family's
     dimensions: the call, and each tensor with its number of dimensions; these alone if it takes nothing else), `draws`
-    (it takes random numbers), `attribute` (it is written x.T), `in_place` (PyTorch also has it with an underscore, as a
-    change of its first tensor, or where the result shares the memory, of what that shows; so it has all elementwise
-    ones). `build` turns a caller's arguments into nodes; an op without a kernel is only a `build` over other ops.
-    `updates` is given the same arguments and says by their names what PyTorch writes into some of them.
+    (it takes random numbers), `attribute` (it is written x.T), `method` (the row of its method, where a tensor's method
+    takes its arguments in another order), `in_place` (PyTorch also has it with an underscore, as a change of its first
+    tensor, or where the result shares the memory, of what that shows; so it has all elementwise ones). `build` turns a
+    caller's arguments into nodes; an op without a kernel is only a `build` over other ops. `updates` is given the same
+    arguments and says by their names what PyTorch writes into some of them.
 
     What it computes: `kernel` computes arrays; `into(out, *arrays, **params)` writes the same into an array of the
     result's shape and dtype that overlaps no operand, and goes before a ufunc's own `out`. `infer` gives (shape, dtype)
@@ -164,6 +165,7 @@ class Op:
     example: tuple[str, str] | None = None
     draws: bool = False
     attribute: bool = False
+    method: str | None = None
     in_place: bool = False
     measures: bool = False
     updates: Callable[..., dict[str, Any]] | None = None
@@ -221,7 +223,9 @@ class Op:
         # Hundreds of rows are made at start-up: what a row does not state stays with the class.
         if not row.keys() <= self.__dataclass_fields__.keys():
             raise TypeError(f"{name}: a row has no {', '.join(row.keys() - self.__dataclass_fields__.keys())}")
-        self.__dict__.update(name=name, public=not name.startswith("_"), signature=Signature(name, row["args"]))
+        self.__dict__.update(
+            name=name, public=not name.startswith("_"), signature=Signature(name.lstrip("_"), row["args"])
+        )
         self.__dict__.update(row)
         if isinstance(row.get("example"), str):
             tensors = [word.partition(":")[0] for word in row["example"].split()]
@@ -300,6 +304,11 @@ class Registry(MutableMapping[str, Op]):
         """The row of a function of the language, None where there is none of this name."""
         row = self.get(name)
         return row if row is not None and row.public else None
+
+    def method(self, name: str) -> Op | None:
+        """The row of a tensor's method, None where there is none of this name."""
+        row = self.function(name)
+        return row if row is None or row.method is None else self[row.method]
 
     def functions(self) -> dict[str, Op]:
         """The rows of all functions of the language, by their names and aliases."""

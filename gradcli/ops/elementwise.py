@@ -569,7 +569,19 @@ where: Op = elementwise(
     doc="`input` where the condition holds, else `other`.", grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)), text=spelling.where, latex=typeset.cases,
     tame=True, example="condition:0:bool input:0 other:0", numpy="where", cost=1.0,
-    native=lambda v, mask, x, y: v.select(mask, x, y),
+    native=lambda v, mask, x, y: v.select(mask, x, y), method="_where",
+)
+def _where_method(input: Any, condition: Any, other: Any) -> Node:
+    chosen = as_node(condition)
+    if chosen.dtype != BOOL:
+        hint = "compare, as in x.where(x > 0, y), or write where(condition, x, y)"
+        raise GradcliError(f"x.where(condition, y) needs booleans, not {chosen.dtype}", hint=hint, argument="condition")
+    return where(chosen, input, other)
+
+
+where_method = composite(
+    "_where", _where_method, args="input, condition, other", family="elementwise", torch="Tensor.where",
+    doc="The tensor where the condition holds, else `other`.", example="input:0 condition:0:bool other:0",
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
     """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.

@@ -10,7 +10,7 @@ HOMES = {
         _div_trunc remainder fmod neg negative abs absolute sign lerp xlogy hypot eq ne not_equal lt less le
         less_equal gt greater ge greater_equal bitwise_and bitwise_or bitwise_not logical_and logical_or
         logical_xor logical_not isnan isinf isfinite pow square sqrt rsqrt reciprocal exp exp2 expm1 log log2
-        log10 log1p logaddexp floor ceil trunc fix round frac where maximum minimum clamp clip _clamp_min
+        log10 log1p logaddexp floor ceil trunc fix round frac where _where maximum minimum clamp clip _clamp_min
         clamp_min _clamp_max clamp_max sin cos tan asin arcsin acos arccos atan arctan sinh cosh tanh asinh
         arcsinh acosh arccosh atanh arctanh atan2 arctan2
     """,
@@ -28,7 +28,7 @@ HOMES = {
         _embed
     """,
     "special": """
-        erf erfc lgamma digamma polygamma
+        erf erfc lgamma digamma polygamma _polygamma
     """,
     "create": """
         _filled _drawn tensor ones zeros full ones_like zeros_like full_like eye arange linspace rand randn

@@ -55,7 +55,7 @@ def _getitem(input: Any, index: Any) -> Node:
             dim += len(places)
         elif not item.ndim:
             # One place, as an integer is.
-            result = gather_at(result, {dim: item}, "SelectBackward0")
+            result = gather_at(result, {dim: item}, _ONE_PLACE)
         else:
             gathered[dim] = item
             dim += 1
@@ -120,6 +120,9 @@ def _dims_of(item: Any) -> int:
 _SHORT = 32
 #: Sums at places are added up block by block where there are up to so many, and so many times as many terms.
 _MOST_SUMS, _LEAST = 1 << 16, 4
+
+#: The step of an index without dimensions, which takes one place as an integer does.
+_ONE_PLACE = "SelectBackward0"
 
 #: A dimension that an ellipsis passes over: not even PyTorch's `:` leaves no trace.
 _SKIP = slice(None, None, 0)
@@ -420,6 +423,7 @@ index_ = primitive(
     ),
     batching=INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
     native=NativeLookup(_index_places, NativeParts(_taken), _looked_at), put=_put_at,
+    shares=lambda node: node.params["name"] == _ONE_PLACE,
 )
 def _added(node: Node) -> Node | None:
     """At each place of a dimension the sum of what goes there."""

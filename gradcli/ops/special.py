@@ -13,7 +13,7 @@ from gradcli.graph.arguments import as_int
 from gradcli.graph.node import Node
 from gradcli.graph.op import Op
 from gradcli.ops.elementwise import exp
-from gradcli.ops.family import apply, elementwise, floating
+from gradcli.ops.family import apply, composite, elementwise, floating
 from gradcli.ops.kernels.erf import erf_into, erfc_into
 from gradcli.ops.kernels.gamma import digamma_into, lgamma_into, polygamma_into
 from gradcli.ops.notation import numpy_sources
@@ -55,5 +55,9 @@ digamma: Op = elementwise(
 polygamma: Op = elementwise(
     "polygamma", into=polygamma_into, args="n, input", dtype="float", build=_polygamma, domain=(0.5, 3.0),
     doc="The n-th derivative of digamma.", vjp=lambda g, out, x, n: (g * polygamma(n + 1, x),),
-    example=("polygamma(1, input)", "input:0"),
+    example=("polygamma(1, input)", "input:0"), method="_polygamma",
+)
+polygamma_method = composite(
+    "_polygamma", lambda input, n: _polygamma(n, input), args="input, n", family="elementwise", domain=(0.5, 3.0),
+    torch="Tensor.polygamma", doc="The n-th derivative of digamma.", example=("_polygamma(input, 1)", "input:0"),
 )

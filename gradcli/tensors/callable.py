@@ -230,9 +230,11 @@ def _example(op: Op, call: Call) -> list[str]:
             lines.append(f">>> {names[id(tensors[k])]} = gc.tensor({values[k]}{flag})")
         texts = [_written(value, names) for value in args]
         texts += [f"{word}={_written(value, names)}" for word, value in words.items()]
-        # A dtype goes before the conversion of its name.
-        method = op.name in DTYPES
-        call_text = f"{texts[0]}.{op.name}({', '.join(texts[1:])})" if method else f"gc.{op.name}({', '.join(texts)})"
+        # A dtype goes before the conversion of its name, and a method may have a row of its own.
+        method = op.name in DTYPES or not op.public
+        call_text = (
+            f"{texts[0]}.{op.plain_name}({', '.join(texts[1:])})" if method else f"gc.{op.name}({', '.join(texts)})"
+        )
         return [*lines, f">>> {call_text}", *printed.split("\n")]
     return []
 

@@ -191,9 +191,21 @@ def lower(value: Any) -> Any:
         return as_node(value.copy())
     if type(value) in (list, tuple):
         return type(value)(lower(v) for v in value)
+    if isinstance(value, range):
+        return _listed(value)
     if isinstance(value, slice):
         return slice(_lower_bound(value.start), _lower_bound(value.stop), _lower_bound(value.step))
     return value
+
+
+def _listed(numbers: range) -> list[int]:
+    """A range of Python's as the list of its numbers, as in x[range(n), labels]."""
+    from gradcli.engine.execute.bounds import check_free
+
+    # Its own length is an error from 2**63 on.
+    count = max(0, -((numbers.start - numbers.stop) // numbers.step))
+    check_free(count * _LISTED, f"a list of {count:,} numbers")
+    return list(numbers)
 
 
 def _lower_bound(value: Any) -> Any:

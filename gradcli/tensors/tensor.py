@@ -246,9 +246,9 @@ class Tensor(Drawn, Hooked):
     # Operations -------------------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        op = OPS.function(name)
+        op = OPS.method(name)
         if op is None:
-            changing = OPS.function(name[:-1]) if name.endswith("_") else None
+            changing = OPS.method(name[:-1]) if name.endswith("_") else None
             if changing is not None and changing.changes_in_place:
                 return MethodType(_in_place(changing, name), self)
             moved = "leave it out: everything is computed on the CPU" if name in ("cpu", "cuda", "device") else None

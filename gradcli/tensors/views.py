@@ -83,14 +83,18 @@ def origin_of(node: Node) -> Node:
 def _view(node: Node) -> Node | None:
     """The node as a view of its first operand, None where it is none."""
     several = node.inputs[0] if node.op is RESULT else node
-    shares = several.op.shares
-    if not (shares(several) if callable(shares) else shares):
+    if not _shares(several):
         return None
     if several is node:
         return node
     assert several.op.part is not None
     part: Node = several.op.part(several, node.params["index"])
     return part
+
+
+def _shares(node: Node) -> bool:
+    shares = node.op.shares
+    return shares(node) if callable(shares) else shares
 
 
 def same_place(a: Node, b: Node) -> bool:
@@ -101,7 +105,9 @@ def same_place(a: Node, b: Node) -> bool:
 
 
 def _are_alike(a: Node, b: Node) -> bool:
-    return a.op is b.op and a.params == b.params
+    # Which place it is may be known to an operand alone, as in x[i].
+    known = a.op is b.op and a.params == b.params and len(a.inputs) == len(b.inputs)
+    return known and all(i is j for i, j in zip(a.inputs[1:], b.inputs[1:], strict=True))
 
 
 def show(tensor: Any, node: Node) -> None:
@@ -156,13 +162,13 @@ def assigned(x: Node, chosen: Node, value: Node) -> Node:
         assert node.op.put is not None
         steps.append(node)
         node = node.inputs[0]
-    if all(step.op.shares and step.shape == step.inputs[0].shape for step in steps):
+    if all(_shares(step) and step.shape == step.inputs[0].shape for step in steps):
         return copied(x, value)
     new = _spread_over(chosen, value)
     for step in steps:
         assert step.op.put is not None
         new = step.op.put(step, step.inputs[0], new)
-    return one_step("CopySlices", new, x, value) if steps[0].op.shares or len(steps) > 1 else new
+    return one_step("CopySlices", new, x, value) if _shares(steps[0]) or len(steps) > 1 else new
 
 
 def copied(x: Node, value: Node) -> Node:
