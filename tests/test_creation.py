@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +33,56 @@ def test_a_tensor_stays_what_it_is() -> None:
     assert gc.as_tensor(tracked) is tracked
     assert gc.as_tensor(tracked, dtype=gc.float64).grad_fn.name() == "ToCopyBackward0"  # type: ignore[union-attr]
     assert gc.asarray(np.array([1, 2])).dtype == np.int64
+
+
+def test_a_tensor_of_a_tensor_is_a_leaf_of_its_own() -> None:
+    tracked = gc.tensor([1.0, 2.0], requires_grad=True)
+    for made in (gc.tensor(tracked), gc.tensor(data=tracked * 1, dtype=gc.float64)):
+        made[0] = 9
+        assert made.tolist() == [9.0, 2.0] and tracked.tolist() == [1.0, 2.0] and not made.requires_grad
+    again = gc.tensor(tracked * 3, requires_grad=True)
+    (again * again).sum().backward()
+    assert again.is_leaf and again.grad.tolist() == [6.0, 12.0] and tracked.grad is None
+    stacked = gc.tensor([tracked[0], tracked[1]], requires_grad=True)
+    assert stacked.is_leaf and gc.tensor([tracked[0], 1.0]).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, np.float64(0.1)], "float64"),
+        ([np.float32(1), 2.5], "float32"),
+        ([np.int64(3), np.float32(0.1)], "float32"),
+        ([[np.float16(1), 2]], "float16"),
+        ([np.int8(1), 2.5], "float32"),
+        ([True, np.int8(1)], "int8"),
+        ([np.uint8(200), 300], "int64"),
+        ([np.int16(1), np.int16(2)], "int16"),
+    ],
+)
+def test_numbers_of_numpys_in_a_list_have_their_dtypes(values: list[Any], dtype: str) -> None:
+    assert gc.tensor(values).dtype == dtype
+    assert gc.tensor([np.float16(1), 70000], dtype=gc.float64).tolist() == [1.0, 70000.0]
+
+
+def test_integers_that_are_needed_are_hinted_at() -> None:
+    for call in (lambda: gc.gcd(FLOATS, FLOATS), lambda: gc.bincount(FLOATS)):
+        with pytest.raises(GradcliError, match=r"x\.long\(\)"):
+            call()
+
+
+def test_copies() -> None:
+    x = gc.tensor([1.0, 2.0], requires_grad=True)
+    (x * x).sum().backward()
+    deep, shallow = copy.deepcopy(x), copy.copy(x)
+    assert deep.is_leaf and deep.requires_grad and deep.grad.tolist() == [2.0, 4.0]
+    deep.grad.zero_()
+    shallow.data[0] = 7
+    assert x.grad.tolist() == [2.0, 4.0] and x.tolist() == [7.0, 2.0] and deep.tolist() == [1.0, 2.0]
+    assert shallow.is_leaf and shallow.requires_grad and shallow.grad is None
+    for copier in (copy.copy, copy.deepcopy):
+        with pytest.raises(GradcliError, match="only leaf tensors can be copied"):
+            copier(x * 2)
 
 
 def test_unset_elements_are_zeros() -> None:
@@ -81,7 +133,18 @@ def test_what_is_asked_of_dtypes_and_shapes() -> None:
     assert [gc.can_cast(*pair) for pair in casts] == [False, True, True, False]
     assert gc.broadcast_shapes((2, 1), (3,), ()) == (2, 3) and gc.broadcast_shapes(3, (2, 1)) == (2, 3)
     assert gc.finfo(gc.float16).max == 65504 and gc.finfo().bits == 32 and gc.iinfo(gc.int8).min == -128
-    for call in (lambda: gc.finfo(gc.int8), lambda: gc.iinfo(gc.float32), lambda: gc.broadcast_shapes((2,), (3,))):
+    assert [gc.finfo(d).resolution for d in (gc.float16, gc.float32, gc.float64)] == [1e-3, 1e-6, 1e-15]
+    assert repr(gc.iinfo(gc.int8)) == "iinfo(min=-128, max=127, dtype=int8)"
+    assert repr(gc.finfo(gc.float16)) == (
+        "finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, "
+        "tiny=6.10352e-05, dtype=float16)"
+    )
+    for call in (
+        lambda: gc.finfo(gc.int8),
+        lambda: gc.iinfo(gc.float32),
+        lambda: gc.broadcast_shapes((2,), (3,)),
+        lambda: gc.broadcast_shapes((-1,)),
+    ):
         with pytest.raises(GradcliError):
             call()
 

@@ -352,7 +352,7 @@ def test_changes_of_many_kinds() -> None:
     assert x.tolist() == [16.0, 16.0] and x.sqrt_().neg_().clamp_(-3, 3).abs_().tolist() == [3.0, 3.0]
     y = gc.tensor([1, 2])
     assert y.copy_(gc.tensor([3.7, 4])).tolist() == [3, 4] and y.dtype == gc.int64
-    assert gc.ones(2, 2).copy_(gc.tensor([1.0, 2.0])).tolist() == [[1.0, 2.0], [1.0, 2.0]]
+    assert gc.ones(2, 2).copy_(gc.tensor([1.0, 2.0]), non_blocking=True).tolist() == [[1.0, 2.0], [1.0, 2.0]]
 
 
 @pytest.mark.parametrize(

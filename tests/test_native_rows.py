@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason="llvmlite is not i
 NOT_NATIVE = {
     "_operand": "float16 is converted by NumPy",
     "_whole_numbers": "refuses what is no whole number",
+    "_checked": "refuses what is no probability",
     "polygamma": "ten powers of any order",
     "mvlgamma": "several of lgamma",
     **dict.fromkeys(("sinc", "_sinc_slope"), "one of two expansions, by size"),

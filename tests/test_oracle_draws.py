@@ -40,6 +40,11 @@ def test_numbers_drawn_in_place(dtype: str, count: int) -> None:
             lambda low=low, high=high: gc.zeros(count, dtype=dtype).normal_(low, high),
             lambda low=low, high=high: torch.zeros(count, dtype=kind).normal_(low, high),
         )
+    for mean, deviation in ((float("inf"), 1), (0, float("inf")), (0, 1e38)):
+        agree(
+            lambda mean=mean, deviation=deviation: gc.zeros(count, dtype=dtype).normal_(mean, deviation),
+            lambda mean=mean, deviation=deviation: torch.zeros(count, dtype=kind).normal_(mean, deviation),
+        )
     agree(lambda: gc.zeros(count).bernoulli_(0.3), lambda: torch.zeros(count).bernoulli_(0.3))
     agree(
         lambda: gc.zeros(count, dtype=dtype).bernoulli_(gc.tensor(p)),
@@ -87,6 +92,35 @@ def test_normal_numbers_of_tensors(dtype: str, count: int) -> None:
         lambda: gc.normal(-1.3, 2.6, (count,), dtype=dtype),
         lambda: torch.normal(-1.3, 2.6, (count,), dtype=getattr(torch, dtype)),
     )
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, "int8", "int16", "int32", "int64", "uint8", "bool"])
+def test_all_numbers_that_a_dtype_counts(dtype: str) -> None:
+    agree(
+        lambda: gc.zeros(5, 3, dtype=dtype).T.random_(),
+        lambda: torch.zeros(5, 3, dtype=getattr(torch, dtype)).T.random_(),
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*out of bounds")
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [
+        (0, 2**25, "float32"),
+        (-(2**25), 2**25, "float32"),
+        (2**24 + 1, 2**24 + 8, "float32"),
+        (0, 2**29, "float32"),
+        (-(2**40), 2**40, "float32"),
+        (0, 2**54, "float64"),
+        (0, 5000, "float16"),
+        (2047, 2060, "float16"),
+        (-3000, 3001, "float16"),
+    ],
+)
+def test_ends_beyond_what_a_dtype_holds_exactly(low: int, high: int, dtype: str) -> None:
+    kind = getattr(torch, dtype)
+    agree(lambda: gc.randint(low, high, (40,), dtype=dtype), lambda: torch.randint(low, high, (40,), dtype=kind))
+    agree(lambda: gc.zeros(40, dtype=dtype).random_(low, high), lambda: torch.zeros(40, dtype=kind).random_(low, high))
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError, quoted
-from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64, INT64, check_dtype
+from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64, check_dtype
+from gradcli.graph.infer import promote_pair
 from gradcli.graph.node import MAX_DIMENSIONS, Node, Number, constant, fitted, weak_constant
 from gradcli.graph.op import OPS
 
@@ -89,8 +91,11 @@ def holds_nodes(values: Sequence[Any]) -> bool:
     raise GradcliError(f"a list is nested more than {MAX_DIMENSIONS} levels deep")
 
 
-def list_array(values: Sequence[Any]) -> np.ndarray:
-    """A nested list of numbers as an array with PyTorch's dtypes (float32, int64, bool); ragged lists are refused."""
+def list_array(values: Sequence[Any], exact: bool = False) -> np.ndarray:
+    """A nested list of numbers as an array with PyTorch's dtypes (float32, int64, bool); ragged lists are refused.
+
+    NumPy's numbers have a dtype of their own, which a list of `exact` numbers need not have.
+    """
     _check_rectangular(values)
     try:
         data = np.array(values)
@@ -98,28 +103,40 @@ def list_array(values: Sequence[Any]) -> np.ndarray:
         raise _too_large() from None
     except (ValueError, RecursionError):
         raise GradcliError("the list cannot be made into a tensor") from None
-    if data.dtype.kind not in "biuf" and not _holds_arrays(values):
+    dtypes, plain = _dtypes_in(values)
+    if dtypes:
+        check_dtype(data.dtype)
+        mixed = not exact and (plain or len(dtypes) > 1)
+        return data.astype(reduce(promote_pair, [*dtypes, *plain])) if mixed else data
+    if data.dtype.kind not in "biuf":
         if data.dtype.kind == "O" and all(isinstance(item, Number) for item in data.ravel().tolist()):
             raise _too_large()
         raise GradcliError("a list for a tensor may hold only numbers and lists of numbers")
-    if data.dtype.kind in "bf" or _holds_arrays(values):
+    if data.dtype.kind in "bf":
         check_dtype(data.dtype)
         with np.errstate(over="ignore"):
-            return data if data.dtype.kind == "b" or _holds_arrays(values) else data.astype(DEFAULT_DTYPE.get())
+            return data if data.dtype.kind == "b" else data.astype(DEFAULT_DTYPE.get())
     if data.dtype.kind == "u":
         raise _too_large()
     return data.astype(INT64)
 
 
+def _dtypes_in(values: Sequence[Any]) -> tuple[set[np.dtype], set[np.dtype]]:
+    """The dtypes of NumPy's numbers and arrays in a nested list, and those that Python's numbers have beside them."""
+    level = values
+    while level and isinstance(level[0], list | tuple):
+        level = [item for row in level for item in row]
+    kinds = set(map(type, level))
+    if not any(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
+        return set(), set()
+    dtypes = {item.dtype for item in level if isinstance(item, np.ndarray | np.generic)}
+    usual = {bool: BOOL, int: INT64, float: DEFAULT_DTYPE.get()}
+    return dtypes, {usual[kind] for kind in kinds & usual.keys()}
+
+
 def _too_large() -> GradcliError:
     hint = "write it as 1e20, with an exponent"
     return GradcliError("the list holds a number that is too large for int64", hint=hint)
-
-
-def _holds_arrays(values: Any) -> bool:
-    while isinstance(values, list | tuple) and values:
-        values = values[0]
-    return isinstance(values, np.ndarray | np.generic)
 
 
 def _check_rectangular(values: Sequence[Any]) -> None:

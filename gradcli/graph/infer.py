@@ -45,20 +45,19 @@ def promote(nodes: Iterable[Node]) -> np.dtype:
     for node in nodes:
         rank = 2 if node.weak else 0 if node.shape else 1
         known = ranks[rank]
-        ranks[rank] = node.dtype if known is None else _promote_pair(known, node.dtype)
+        ranks[rank] = node.dtype if known is None else promote_pair(known, node.dtype)
     result: np.dtype | None = None
     for dtype in ranks:
         if dtype is None:
             continue
         if result is None or CATEGORY[dtype.kind] > CATEGORY[result.kind]:
-            result = (
-                dtype if result is None or dtype.kind == "f" or result.kind == "b" else _promote_pair(result, dtype)
-            )
+            result = dtype if result is None or dtype.kind == "f" or result.kind == "b" else promote_pair(result, dtype)
     assert result is not None
     return result
 
 
-def _promote_pair(a: np.dtype, b: np.dtype) -> np.dtype:
+def promote_pair(a: np.dtype, b: np.dtype) -> np.dtype:
+    """PyTorch's result type of two dtypes."""
     if a is b or a == b:
         return a
     if (a.kind == "f") != (b.kind == "f"):

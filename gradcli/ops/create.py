@@ -203,7 +203,7 @@ def _tensor(data: Any, dtype: Any) -> Node:
 def _list_in(data: Sequence[Any], target: np.dtype) -> np.ndarray:
     """A nested list of numbers in a dtype, without a detour through a narrower one."""
     with having(DEFAULT_DTYPE, FLOAT64):
-        wide = list_array(data)
+        wide = list_array(data, exact=True)
     with np.errstate(all="ignore"):
         array = wide.astype(target)
         if target.kind in "iu" and not (np.trunc(wide) == array).all():

@@ -16,7 +16,7 @@ from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT32, FLOAT64, INT64
 from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.graph.op import Blocking, Op
-from gradcli.ops.blocking import batch
+from gradcli.ops.blocking import ALIGNED, batch
 from gradcli.ops.create import randn, reserved, reserved_for
 from gradcli.ops.elementwise import detach, lt
 from gradcli.ops.family import composite, float_node, primitive, to_dtype
@@ -27,6 +27,7 @@ from gradcli.ops.shape import sizes
 
 # One exchange after the other, so many take a minute.
 _LONGEST = 10**8
+_DEVIATION = "a standard deviation is not negative"
 
 # Whole numbers --------------------------------------------------------------------------------------------------------
 
@@ -40,7 +41,20 @@ def _ends(name: str, low: Any, high: Any, dtype: np.dtype) -> tuple[int, int]:
     for number in (first, end - 1):
         if not least <= number <= most:
             raise GradcliError(f"{name}() gets to {number}, which does not fit into {dtype}", argument="dtype")
-    return first, end
+    if dtype.kind != "f":
+        return first, end
+    within = _exact_end(first, 1, dtype), _exact_end(end, -1, dtype)
+    if within[0] >= within[1]:
+        raise GradcliError(f"{name}() draws from {first} up to {end}: {dtype} has no number between", argument="dtype")
+    return within
+
+
+def _exact_end(end: int, inward: int, dtype: np.dtype) -> int:
+    """An end that what lies just within it is not rounded beyond, where not every whole number is one of a dtype."""
+    beside = int(dtype.type(end + inward))
+    if (beside - end) * inward >= (inward < 0):
+        return end
+    return beside + inward * 2 ** (abs(end + inward).bit_length() - 1 - np.finfo(dtype).nmant)
 
 
 def _range(dtype: np.dtype) -> tuple[float, float]:
@@ -103,13 +117,33 @@ randperm = composite(
     doc="0 to n - 1 in a random order, for a seed the same as PyTorch's.",
 )
 
+# What is asked of tensors of probabilities and deviations ------------------------------------------------------------
+
+
+def _checked_kernel(x: Any, most: float, what: str) -> Any:
+    wrong = x[~((x >= 0) & (x <= most))]
+    if wrong.size:
+        raise GradcliError(f"{what}, got {wrong.flat[0]:g}")
+    return x
+
+
+checked = primitive(
+    "_checked", _checked_kernel, family="create", args="input, most, what", blocking=ALIGNED,
+    doc="A tensor whose elements lie between 0 and another number.", formula=lambda c, s: s.inputs[0],
+)
+
+
+def _checked(x: Node, most: float, what: str) -> Node:
+    return make(checked, (detach(x),), {"most": most, "what": what})
+
+
 # Normal and uniform ---------------------------------------------------------------------------------------------------
 
 
 def _deviation(std: Any) -> float:
     number = as_number(std, "std")
-    if number < 0:
-        raise GradcliError(f"a standard deviation is not negative, got {number:g}", argument="std")
+    if not number >= 0:
+        raise GradcliError(f"{_DEVIATION}, got {number:g}", argument="std")
     return number
 
 
@@ -134,13 +168,14 @@ def _normal(mean: Any, std: Any, size: Any, dtype: Any) -> Node:
         drawn = reserved("normal", center.shape, center.dtype, (0.0, _deviation(_number(spread))))
         return one_step("NormalBackward1", drawn + detach(center), center, flat=True)
     spread = float_node(spread, "normal")
+    deviations = _checked(spread, math.inf, _DEVIATION)
     if center.weak:
-        drawn = randn(spread.shape, dtype=spread.dtype) * detach(spread)
+        drawn = randn(spread.shape, dtype=spread.dtype) * deviations
         drawn = drawn + constant(fitted(_number(center), spread.dtype))
         return one_step("NormalBackward2", drawn, spread, flat=True)
     center = float_node(center, "normal")
     shape = broadcast_shapes([center.shape, spread.shape])
-    stretched = cast(randn(shape, dtype=center.dtype) * detach(spread), center.dtype)
+    stretched = cast(randn(shape, dtype=center.dtype) * deviations, center.dtype)
     return one_step("NormalBackward3", stretched + detach(center), center, spread, flat=True)
 
 
@@ -161,7 +196,7 @@ def _uniform_within(input: Any, low: Any, high: Any) -> Node:
 
 normal: Op = composite(
     "normal", _normal, args="mean: tensor, std: tensor=1.0, size: lengths=None, *, dtype=None", family="create",
-    draws=True, example=("normal(mean, 2.)", "mean:1"),
+    draws=True, example=("normal(mean, 2.)", "mean:1"), domain=(0.5, 2.0),
     doc="Normal random numbers of a mean and a standard deviation, which are tensors, or two numbers with lengths: "
     "`normal(0, 1, (2, 3))`. For a seed they are PyTorch's; their gradients are 0.",
 )
@@ -262,7 +297,7 @@ def _tossed(p: Any, shape: tuple[int, ...], like: Node | None = None) -> Node:
     chance = float_node(chance, "bernoulli")
     dtype = FLOAT64 if chance.dtype == FLOAT64 else FLOAT32
     drawn = reserved("rand", shape, dtype) if like is None else reserved_for(like, "rand", dtype)
-    return lt(drawn, cast(detach(chance), dtype))
+    return lt(drawn, cast(_checked(chance, 1, "a probability lies between 0 and 1"), dtype))
 
 
 def _bernoulli(input: Any, p: Any) -> Node:
@@ -284,7 +319,7 @@ def _bernoulli_within(input: Any, p: Any) -> Node:
 
 
 bernoulli = composite(
-    "bernoulli", _bernoulli, args="input, p: number=None", family="create", draws=True,
+    "bernoulli", _bernoulli, args="input, p: number=None", family="create", draws=True, domain=(0.1, 0.9),
     doc="1 with the probability that each element is, or with p in the shape of a tensor, else 0. For a seed they are "
     "PyTorch's; the gradient is 0.",
     example=("bernoulli(input)", "input:1"),

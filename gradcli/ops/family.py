@@ -90,7 +90,8 @@ def coerce(op: Op, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     elif rule == "number" and dtype == BOOL:
         raise GradcliError(f"{op.name}() is not defined for booleans", hint="use ~, & and |, or convert with .float()")
     elif rule == "integral" and dtype.kind == "f":
-        hint = "use ** for powers" if op.symbol == "^" else "compare first, as in x > 0"
+        usual = "compare first, as in x > 0" if op.symbol else "convert it, as in x.long()"
+        hint = "use ** for powers" if op.symbol == "^" else usual
         raise GradcliError(f"{op.name}() is defined for booleans and integers, not for {dtype}", hint=hint)
     return _cast_all(nodes, dtype)
 

@@ -87,8 +87,9 @@ HOMES = {
         rot90 diagflat unfold _fold as_strided
     """,
     "draws": """
-        randint randint_like randperm normal _normal_within _uniform_within _random_within _exponential_within
-        _geometric_within _cauchy_within _log_normal_within bernoulli _bernoulli_within _by_weight multinomial
+        randint randint_like randperm _checked normal _normal_within _uniform_within _random_within
+        _exponential_within _geometric_within _cauchy_within _log_normal_within bernoulli _bernoulli_within
+        _by_weight multinomial
     """,
     "joining": """
         atleast_1d atleast_2d atleast_3d hstack vstack row_stack dstack column_stack block_diag

@@ -29,6 +29,10 @@ class FloatLimits:
     resolution: float
     dtype: str
 
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in names)}, dtype={self.dtype})"
+
 
 @dataclass(frozen=True)
 class IntLimits:
@@ -38,6 +42,9 @@ class IntLimits:
     max: int
     min: int
     dtype: str
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
 
 def _known(dtype: Any, name: str) -> np.dtype:
@@ -75,8 +82,10 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     >>> gc.broadcast_shapes((2, 1), (3,))
     (2, 3)
     """
-    lengths = [s if isinstance(s, list | tuple) else (s,) for s in shapes]
-    return infer.broadcast_shapes([tuple(as_int(n, "a length") for n in s) for s in lengths] or [()])
+    lengths = [tuple(as_int(n, "a length") for n in (s if isinstance(s, list | tuple) else (s,))) for s in shapes]
+    if any(n < 0 for s in lengths for n in s):
+        raise GradcliError(f"a shape has no negative lengths, got {', '.join(map(str, lengths))}")
+    return infer.broadcast_shapes(lengths or [()])
 
 
 def finfo(dtype: Any = None) -> FloatLimits:
@@ -92,8 +101,8 @@ def finfo(dtype: Any = None) -> FloatLimits:
         raise GradcliError(f"finfo() takes a floating-point type, not {target}", hint="iinfo has those of integers")
     found = np.finfo(target)
     tiny = float(found.tiny)
-    eps, most, least, step = (float(n) for n in (found.eps, found.max, found.min, found.resolution))
-    return FloatLimits(found.bits, eps, most, least, tiny, tiny, step, str(target))
+    eps, most, least = (float(n) for n in (found.eps, found.max, found.min))
+    return FloatLimits(found.bits, eps, most, least, tiny, tiny, 10.0**-found.precision, str(target))
 
 
 def iinfo(dtype: Any) -> IntLimits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import cache
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -220,8 +221,9 @@ class Tensor(Drawn, Hooked):
         """Whether `backward()` sets the `.grad` of this tensor although it is not a leaf."""
         return self._retains_grad
 
-    def copy_(self, source: Any) -> Tensor:
+    def copy_(self, source: Any, non_blocking: bool = False) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
+        as_flag(non_blocking, "non_blocking")
         settle_many(self)
         node = as_node(lower(source))
         return self._update(copied(self.node, node), node)
@@ -295,6 +297,16 @@ class Tensor(Drawn, Hooked):
     def __hash__(self) -> int:
         return id(self)
 
+    def __copy__(self) -> Tensor:
+        self.__reduce__()
+        return self.detach().requires_grad_(self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        make, parts = self.__reduce__()
+        copied = make(*parts)
+        copied.grad = deepcopy(self.grad, memo)
+        return copied
+
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.is_leaf:
             raise GradcliError("only leaf tensors can be copied or pickled", hint="use x.detach()")
@@ -310,9 +322,14 @@ def tensor_of(node: Node) -> Tensor:
 def call(op: Op, *args: Any, **kwargs: Any) -> Any:
     """An operation on tensors: arguments become nodes, results tensors, untracked where tracking is off."""
     if "requires_grad" in kwargs and op.family == "create":
-        flag = kwargs.pop("requires_grad")
-        return call(op, *args, **kwargs).requires_grad_(as_flag(flag, "requires_grad"))
-    result = _raise(_result(op, *map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()}))
+        tracked = as_flag(kwargs.pop("requires_grad"), "requires_grad")
+        made = call(op, *args, **kwargs)
+        return (made if made.is_leaf else made.detach()).requires_grad_(tracked)
+    result = _result(op, *map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()})
+    if op is OPS["tensor"] and isinstance(given := args[0] if args else kwargs["data"], Tensor):
+        # A leaf of its own: it does not change with the other, and no gradient goes there.
+        result = _detached(OPS["clone"](result) if result is given.node else result)
+    result = _raise(result)
     if op is OPS["detach"] and args and isinstance(args[0], Tensor):
         # What is known stays so, whatever becomes of the other.
         result.known_value = args[0].known_value

@@ -12,12 +12,17 @@ def fused(a: np.ndarray, b: float, c: float) -> np.ndarray:
     """`a*b + c` for an array of single or double precision, and numbers of its type."""
     if a.dtype == np.float32:
         # The product of two such numbers is exact in double precision.
-        return _rounded_to_odd(*_exact_sum(a.astype(np.float64) * b, c)).astype(np.float32)
+        return _finite(_rounded_to_odd(*_exact_sum(a.astype(np.float64) * b, c)).astype(np.float32), a, b, c)
     high, low = _exact_product(a, b)
     # Boldo and Melquiond: the sum of three is rounded right if that of the two small ones is rounded to odd.
     top, rest = _exact_sum(low, c)
     value, below = _exact_sum(high, top)
-    return value + _rounded_to_odd(*_exact_sum(rest, below))
+    return _finite(value + _rounded_to_odd(*_exact_sum(rest, below)), a, b, c)
+
+
+def _finite(value: np.ndarray, a: np.ndarray, b: float, c: float) -> np.ndarray:
+    """The value where no part of it has overflowed; what is infinite, or near it, has nothing to round."""
+    return value if np.isfinite(value).all() else np.where(np.isfinite(value), value, a * b + c)
 
 
 def _exact_product(a: np.ndarray, b: float) -> tuple[np.ndarray, np.ndarray]:
