@@ -290,6 +290,27 @@ def test_what_is_changed_in_each_step_of_a_loop_takes_no_longer_in_the_last_one(
     assert time.process_time() - started < 20
 
 
+@pytest.mark.parametrize("steps", [300])
+def test_what_is_written_was_made_of_what_is_changed(steps: int) -> None:
+    """What is exchanged, or chosen by a mask, leads back to what the tensor was before."""
+    x, y = gc.arange(30.0), gc.arange(100.0)
+    started = time.process_time()
+    for k in range(steps):
+        j = k % 29
+        if x[j] < x[j + 1]:
+            first = x[j].clone()
+            x[j] = x[j + 1]
+            x[j + 1] = first
+        y[y > 0] -= 1
+    expected = list(range(30))
+    for k in range(steps):
+        j = k % 29
+        if expected[j] < expected[j + 1]:
+            expected[j], expected[j + 1] = expected[j + 1], expected[j]
+    assert x.tolist() == expected and y.abs().sum() == 0
+    assert time.process_time() - started < 8
+
+
 def test_changes_within_a_function_of_rows() -> None:
     """Values that are not there yet are not asked for."""
 

@@ -61,7 +61,8 @@ MAX_DIMENSIONS = 64
 
 
 class Node(Operators):
-    """One operation applied to nodes: immutable, compared by identity, evaluated by whoever needs its value.
+    """One operation applied to nodes: immutable, except that it may become its value; compared by identity, evaluated
+    by whoever needs its value.
 
     `weak` marks a Python number, which does not promote the dtype of its partners. `tensor` is a weak reference
     that the Tensor showing this node sets, so that a value computed once for a live tensor is not computed again;
@@ -111,6 +112,11 @@ class Node(Operators):
         self.tensor: weakref.ref[Any] | None = None
         self.views: list[weakref.ref[Any]] | None = None
         self.hooks: Any = None
+
+    def become(self, value: Any) -> None:
+        """Forget how it was made: what is not tracked, and no view, is its value from now on."""
+        leaf = input_node(value)
+        self.op, self.inputs, self.params = leaf.op, leaf.inputs, leaf.params
 
     @property
     def ndim(self) -> int:

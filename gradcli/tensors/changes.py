@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +12,7 @@ from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, input_node, make
 from gradcli.graph.op import OPS
-from gradcli.tensors.elements import compute_values
+from gradcli.tensors.elements import Elements, compute_values
 from gradcli.tensors.modes import is_grad_enabled
 from gradcli.tensors.views import ViewPlace, origin_of, place_of, seen_again, show, watch, watching
 
@@ -161,16 +162,23 @@ def settle(tensor: Any) -> None:
     if owner is None or not owner.changes or origin.requires_grad or origin.op is INPUT:
         return
     compute_values([owner])
-    value = owner.known_value
-    _spread(origin, leaf_in_place_of(origin, value))
-    owner.known_value, owner.changes = value, 0
+    origin.become(owner.known_value)
+    owner.changes = 0
 
 
-def settle_many(tensor: Any) -> None:
-    """The same for what has been changed many times: others may read it in each of them, as a momentum is read."""
+def settle_many(tensor: Any, operands: Iterable[Any] = ()) -> None:
+    """The same for what has been changed many times: others may read it in each of them, as a momentum is read.
+
+    The operands of the change may have been made of what it was, as in x[x > 0] *= 2: their values are enough, too.
+    """
     owner = origin_of(tensor.node).shown_by()
     if owner is not None and owner.changes > _MANY:
         # What goes wrong goes wrong again for whoever needs the values.
         with suppress(GradcliError):
             settle(owner)
+            for operand in operands:
+                node = operand.node if isinstance(operand, Elements) else None
+                if node is not None and node.inputs and not node.requires_grad and origin_of(node) is node:
+                    compute_values([operand])
+                    node.become(operand.known_value)
         owner.changes = 0

@@ -224,13 +224,13 @@ class Tensor(Drawn, Hooked):
     def copy_(self, source: Any, non_blocking: bool = False) -> Tensor:
         """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
         as_flag(non_blocking, "non_blocking")
-        settle_many(self)
+        settle_many(self, (source,))
         node = as_node(lower(source))
         return self._update(copied(self.node, node), node)
 
     def _changed(self, op: Op, *args: Any, **kwargs: Any) -> Tensor:
         """Take over the values of an operation on the tensor itself."""
-        settle_many(self)
+        settle_many(self, (*args, *kwargs.values()))
         named = {word: _lowered(value) for word, value in kwargs.items()}
         new = _result(op, self.node, *map(_lowered, args), **named)
         if not (op.in_place and new.op.shares is True):
@@ -265,7 +265,7 @@ class Tensor(Drawn, Hooked):
         return call(OPS["getitem"], self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        settle_many(self)
+        settle_many(self, (value,))
         node, source = self.node, as_node(lower(value))
         chosen = _result(OPS["getitem"], node, _lowered(index))
         # In x[0] += 1 the value is the place itself, and changed by now.
