@@ -38,6 +38,7 @@ def view(rng: random.Random, shape: tuple[int, ...]) -> Step:
     if shape and min(shape):
         ways += [
             lambda x: x.select(dim, place),
+            lambda x: x[x.new_tensor(place % shape[0]).long()],
             lambda x: x[start % shape[0] :],
             lambda x: x[(slice(None),) * dim + (slice(start, None, by),)],
             lambda x: x[None, place % shape[0]],
@@ -64,6 +65,7 @@ def index(rng: random.Random, shape: tuple[int, ...]) -> Callable[[Any], Any]:
         lambda library: slice(None, None, 2),
         lambda library: ...,
         lambda library: (None, first),
+        lambda library: library.tensor(first),
         lambda library: [first],
         lambda library: library.tensor([first, (first + 1) % shape[0]]) if shape[0] > 1 else slice(None),
         lambda library: library.tensor([k % 2 == 0 for k in range(shape[0])]),
