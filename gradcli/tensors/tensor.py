@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from functools import cache
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
 from gradcli.tensors.changes import change, follow, leaf_in_place_of, lean_on, settle, settle_many
+from gradcli.tensors.copying import Copied
 from gradcli.tensors.drawn import Drawn
 from gradcli.tensors.elements import compute_values, lower, measured_now
 from gradcli.tensors.grad_fn import GradFn
@@ -49,7 +49,7 @@ def _in_place_operator(name: str) -> Callable[[Tensor, Any], Tensor]:
     return changed
 
 
-class Tensor(Drawn, Hooked):
+class Tensor(Drawn, Hooked, Copied):
     """A multidimensional array that can track the operations applied to it.
 
     The functions of the language are its methods. Values are computed when they are first needed. Arrays that it
@@ -297,21 +297,6 @@ class Tensor(Drawn, Hooked):
     def __hash__(self) -> int:
         return id(self)
 
-    def __copy__(self) -> Tensor:
-        self.__reduce__()
-        return self.detach().requires_grad_(self.requires_grad)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        make, parts = self.__reduce__()
-        copied = make(*parts)
-        copied.grad = deepcopy(self.grad, memo)
-        return copied
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if not self.is_leaf:
-            raise GradcliError("only leaf tensors can be copied or pickled", hint="use x.detach()")
-        return _restored, (self.value(), self.requires_grad)
-
 
 def tensor_of(node: Node) -> Tensor:
     """The live tensor that shows `node`, or a new one."""
@@ -394,11 +379,6 @@ def _raise(result: Any) -> Any:
     # Several results, with names such as (values, indices) or without.
     raised = map(_raise, result)
     return result._make(raised) if hasattr(result, "_make") else tuple(raised)
-
-
-def _restored(array: np.ndarray, requires_grad: bool) -> Tensor:
-    """A leaf from the parts that copying and pickling keep."""
-    return Tensor(input_node(np.array(array), requires_grad=requires_grad))
 
 
 def as_leaves(tensors: list[Tensor]) -> list[Tensor]:
