@@ -66,7 +66,8 @@ class Node(Operators):
 
     `weak` marks a Python number, which does not promote the dtype of its partners. `tensor` is a weak reference
     that the Tensor showing this node sets, so that a value computed once for a live tensor is not computed again;
-    `views` are such references to the tensors that show elements of it. `hooks` gives what goes on in the place of its
+    `views` are such references to the tensors that show elements of it. `value` is what it was found to be, where that
+    is kept. `hooks` gives what goes on in the place of its
     gradient, where a program wants to know of that.
     `strides` (in elements, None when contiguous) is the layout that PyTorch would give the result: it decides which
     reshapes are views there, hence the names in the chain; how gradcli stores the result is the executor's business.
@@ -84,6 +85,7 @@ class Node(Operators):
         "span",
         "tensor",
         "views",
+        "value",
         "hooks",
         "__weakref__",
     )
@@ -111,6 +113,7 @@ class Node(Operators):
         self.span: Span | None = None
         self.tensor: weakref.ref[Any] | None = None
         self.views: list[weakref.ref[Any]] | None = None
+        self.value: np.ndarray | None = None
         self.hooks: Any = None
 
     def become(self, value: Any) -> None:

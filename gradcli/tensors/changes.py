@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, Node, input_node, make
+from gradcli.graph.node import INPUT, Node, make
 from gradcli.graph.op import OPS
-from gradcli.tensors.elements import Elements, compute_values
+from gradcli.tensors.elements import Elements, compute_values, leaf_in_place_of, values_of
 from gradcli.tensors.modes import is_grad_enabled
 from gradcli.tensors.views import ViewPlace, origin_of, place_of, seen_again, show, watch, watching
 
@@ -108,15 +107,8 @@ def _whole(place: ViewPlace, new: Node, operands: tuple[Node, ...]) -> Node:
 def _with_values(node: Node, values: Node) -> Node:
     """A tracked node with other values: a leaf, or a result whose gradient is what it was."""
     if node.op is INPUT:
-        return leaf_in_place_of(node, execute([values])[0], requires_grad=True)
+        return leaf_in_place_of(node, values_of([values])[0], requires_grad=True)
     return make(OPS["_overwritten"], (OPS["detach"](values), node))
-
-
-def leaf_in_place_of(old: Node, array: Any, requires_grad: bool = False) -> Node:
-    """A leaf of these values, in the layout of the old node: what is copied does not change with the copy."""
-    leaf = input_node(array, requires_grad=requires_grad)
-    leaf.strides = old.strides
-    return leaf
 
 
 def _spread(origin: Node, new: Node, apart: Any = None) -> None:

@@ -7,25 +7,31 @@ from typing import Any, overload
 
 import numpy as np
 
-from gradcli.engine.execute.run import execute
+from gradcli.engine.execute.run import execute, is_known
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_node, kind_of, normalize_axis
 from gradcli.graph.measured import Measure
-from gradcli.graph.node import Node, constant
-from gradcli.graph.op import OPS
+from gradcli.graph.node import Node, constant, input_node, toposort
+from gradcli.graph.op import OPS, Op
 from gradcli.graph.operators import Operators
+from gradcli.tensors.views import origin_of, watching
 
 # Bytes of a number in a list of Python's, and of its place there.
 _LISTED = 40
+# Elements that are kept as soon as they are computed, and steps behind a tensor that are many.
+_SMALL, _DEEP = 1 << 16, 8
+# Families of operations that mostly show elements of their operands.
+_VIEWS = frozenset({"shape", "index", "diagonal"})
 
 
 class Elements(Operators):
     """The elements of a node, computed when they are first looked at; arrays handed out are read-only."""
 
-    __slots__ = ("node", "known_value")
+    __slots__ = ("node", "known_value", "known_leaf")
 
     node: Node
     known_value: np.ndarray | None
+    known_leaf: Node | None
 
     # Their form -------------------------------------------------------------------------------------------------------
 
@@ -99,8 +105,18 @@ class Elements(Operators):
             self._settle()
         if self.known_value is None:
             compute_values([self])
+            self._forget()
         assert self.known_value is not None
         return self.known_value
+
+    def _forget(self) -> None:
+        """Show the values alone from now on, not how they were made, unless others show elements of them."""
+        node = self.node
+        origin = origin_of(node)
+        others = (origin.shown_by(), *watching(origin))
+        if node.inputs and not node.requires_grad and all(other is None or other is self for other in others):
+            self.node = leaf_in_place_of(node, self.known_value)
+            self.node.tensor = node.tensor
 
     def _settle(self) -> None:
         """Prepare for values that are asked for."""
@@ -122,8 +138,7 @@ class Elements(Operators):
 
     def equal(self, other: Any) -> bool:
         """Whether another tensor has the same shape and the same elements."""
-        found = OPS["equal"](self.node, lower(other))
-        return bool(execute([found])[0])
+        return bool(values_of([OPS["equal"](self.node, lower(other))])[0])
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
@@ -170,16 +185,86 @@ class Elements(Operators):
 def measured_now(node: Node, measure: Measure) -> Node:
     """What has a shape that depends on values, where all data is there."""
     live = node.shown_by()
-    return constant(measure(execute([node])[0] if live is None else live.value()))
+    return constant(measure(values_of([node])[0] if live is None else live.value()))
 
 
 def compute_values(tensors: Sequence[Elements]) -> None:
     """Compute the values of several tensors together, common work once."""
     waiting = [t for t in tensors if t.known_value is None]
-    for tensor, array in zip(waiting, execute([t.node for t in waiting]), strict=True):
-        view = array.view()
-        view.flags.writeable = False
-        tensor.known_value = view
+    for tensor, array in zip(waiting, values_of([t.node for t in waiting]), strict=True):
+        _keep(tensor, array)
+
+
+def values_of(nodes: Sequence[Node]) -> list[np.ndarray]:
+    """The arrays of nodes, common work once.
+
+    What live tensors show on the way there is kept: a loop that makes a new tensor of its last one, such as a momentum,
+    would compute all of them in each step otherwise.
+    """
+    along = _along(nodes)
+    arrays = execute([*nodes, *(tensor.node for tensor in along)])
+    for tensor, array in zip(along, arrays[len(nodes) :], strict=True):
+        _keep(tensor, array)
+    return arrays[: len(nodes)]
+
+
+def _along(nodes: Sequence[Node]) -> list[Elements]:
+    """The tensors behind nodes whose values are worth keeping: small ones, and what takes many steps but no more memory
+    than what it is made of."""
+    depth: dict[Node, int] = {}
+    largest, along = 0, []
+    for node in toposort(nodes, stop=is_known):
+        if not node.inputs or is_known(node):
+            largest = max(largest, node.nbytes)
+            continue
+        depth[node] = 1 + max((depth.get(child, 0) for child in node.inputs), default=0)
+        live = node.shown_by()
+        if live is not None and (node.size <= _SMALL or (depth[node] > _DEEP and node.nbytes <= largest)):
+            along.append(live)
+    asked = set(nodes)
+    return [tensor for tensor in along if tensor.node not in asked]
+
+
+def _keep(tensor: Elements, array: np.ndarray) -> None:
+    """Write down what a tensor was found to be."""
+    node, view = tensor.node, array.view()
+    view.flags.writeable = False
+    tensor.known_value = node.value = view
+
+
+def leaf_in_place_of(old: Node, array: Any, requires_grad: bool = False) -> Node:
+    """A leaf of these values, in the layout of the old node: what is copied does not change with the copy."""
+    leaf = input_node(array, requires_grad=requires_grad)
+    leaf.strides = old.strides
+    return leaf
+
+
+def shortened(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of an operation, with the values of tensors alone where these are known and most likely enough.
+
+    A loop that makes a new tensor of its last one would hold all that it ever made otherwise.
+    """
+    if op.family in _VIEWS or op.draws or not any(isinstance(arg, Elements) and _is_shorter(arg) for arg in args):
+        return args
+    return tuple([_leaf_of(arg) if isinstance(arg, Elements) and _is_shorter(arg) else arg for arg in args])
+
+
+def _is_shorter(tensor: Elements) -> bool:
+    node = tensor.node
+    return tensor.known_value is not None and bool(node.inputs) and not node.requires_grad
+
+
+def _leaf_of(tensor: Elements) -> Node:
+    if tensor.known_leaf is None:
+        tensor.known_leaf = leaf_in_place_of(tensor.node, tensor.known_value)
+    return tensor.known_leaf
+
+
+def shows(result: Any, args: tuple[Any, ...]) -> bool:
+    """Whether a result shows elements of one of the leaves that were given in place of tensors."""
+    nodes = result if isinstance(result, tuple) else (result,)
+    origins = {origin_of(node) for node in nodes if isinstance(node, Node)}
+    return any(isinstance(arg, Node) and arg in origins for arg in args)
 
 
 def lower(value: Any) -> Any:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import kind_of
 from gradcli.graph.node import INPUT, Node, input_node
-from gradcli.tensors.elements import Elements
+from gradcli.tensors.elements import Elements, values_of
 from gradcli.tensors.modes import enable_grad, no_grad
 
 #: Whether the backward pass that goes on is one whose gradients can be differentiated again.
@@ -57,7 +56,7 @@ class GradientHooks:
         creating = CREATING_GRAPH.get()
         for (hook,) in tuple(self.changing):
             # Computed once for all that hooks do with it: the rest of the pass begins here.
-            node = gradient if creating else input_node(execute([gradient])[0])
+            node = gradient if creating else input_node(values_of([gradient])[0])
             live = node.shown_by()
             given = self._made(node) if live is None else live
             with enable_grad() if creating else no_grad():

@@ -10,7 +10,8 @@ from gradcli.autodiff.vjp import backward_name
 from gradcli.errors import GradcliError
 from gradcli.graph.node import INPUT, Node, make
 from gradcli.graph.op import OPS
-from gradcli.tensors.changes import leaf_in_place_of, lean_on, refuse_leaf
+from gradcli.tensors.changes import lean_on, refuse_leaf
+from gradcli.tensors.elements import leaf_in_place_of
 from gradcli.tensors.modes import is_grad_enabled
 from gradcli.tensors.views import ViewPlace, place_of, seen_again, show, watching
 

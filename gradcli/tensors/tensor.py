@@ -8,8 +8,6 @@ from functools import cache
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gradcli.autodiff.vjp import shown
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import as_flag, as_node, kind_of
@@ -17,10 +15,10 @@ from gradcli.graph.measured import WAY
 from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
-from gradcli.tensors.changes import change, follow, leaf_in_place_of, lean_on, settle, settle_many
+from gradcli.tensors.changes import change, follow, lean_on, settle, settle_many
 from gradcli.tensors.copying import Copied
 from gradcli.tensors.drawn import Drawn
-from gradcli.tensors.elements import compute_values, lower, measured_now
+from gradcli.tensors.elements import compute_values, leaf_in_place_of, lower, measured_now, shortened, shows
 from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.hooks import Hooked
 from gradcli.tensors.modes import is_grad_enabled, no_grad
@@ -63,7 +61,7 @@ class Tensor(Drawn, Hooked, Copied):
             raise GradcliError("a Tensor is not made by calling its class", hint="use gradcli.tensor(data)")
         self.node = node
         self._grad: Tensor | None = None
-        self.known_value: np.ndarray | None = None
+        self.known_value = self.known_leaf = None
         self._retains_grad = False
         #: Where its elements belong to others too, though it is a leaf of its own.
         self.above: ViewPlace | None = None
@@ -310,7 +308,11 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
         tracked = as_flag(kwargs.pop("requires_grad"), "requires_grad")
         made = call(op, *args, **kwargs)
         return (made if made.is_leaf else made.detach()).requires_grad_(tracked)
-    result = _result(op, *map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()})
+    named = {word: _lowered(value) for word, value in kwargs.items()}
+    short = shortened(op, args)
+    result = _result(op, *map(_lowered, short), **named)
+    if short is not args and shows(result, short):
+        result = _result(op, *map(_lowered, args), **named)
     if op is OPS["tensor"] and isinstance(given := args[0] if args else kwargs["data"], Tensor):
         # A leaf of its own: it does not change with the other, and no gradient goes there.
         result = _detached(OPS["clone"](result) if result is given.node else result)

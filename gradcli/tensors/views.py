@@ -114,7 +114,7 @@ def show(tensor: Any, node: Node) -> None:
     """Let a tensor show another node from now on."""
     if node.op is INPUT and tensor.node.op is INPUT:
         node.hooks = tensor.node.hooks
-    tensor.node, tensor.known_value, tensor.above = node, None, None
+    tensor.node, tensor.known_value, tensor.known_leaf, tensor.above = node, None, None, None
     tensor.changes += 1
     node.tensor = weakref.ref(tensor)
     join(tensor)

@@ -35,15 +35,15 @@ Runner = Callable[[Program, "Pass", list[Any], dict[int, Any], Callable[[int], N
 
 def execute(roots: Sequence[Node]) -> list[np.ndarray]:
     """The arrays of `roots`. Work that several of them need is done once; no NumPy warning escapes."""
-    order = toposort(roots, stop=_is_known)
-    if any(node.op is INPUT and not _is_known(node) for node in order):
+    order = toposort(roots, stop=is_known)
+    if any(node.op is INPUT and not is_known(node) for node in order):
         hint = "use where() instead of if"
         what = "each() and jacobian() compute all rows at once"
         raise GradcliError(f"{what}: there is no value of one to look at", hint=hint)
     if all(node.size <= DEFAULT_SIZES.small for node in order):
         # Planning would cost more than it saves.
         return op_by_op(roots, order)
-    program = plan(roots, stop=_is_known)
+    program = plan(roots, stop=is_known)
     return run(program, [known_value(leaf) for leaf in program.leaves])
 
 
@@ -307,10 +307,10 @@ def compute(node: Node, inputs: list[Any], kernel: Callable[..., Any] | None = N
 
 def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list[np.ndarray]:
     """The arrays of `roots`, one operation after the other on whole arrays, each freed after its last use."""
-    order = toposort(roots, stop=_is_known) if order is None else order
-    single = in_single(roots, order, _is_known)
+    order = toposort(roots, stop=is_known) if order is None else order
+    single = in_single(roots, order, is_known)
     if single is not roots:
-        roots, order = single, toposort(single, stop=_is_known)
+        roots, order = single, toposort(single, stop=is_known)
     ready: dict[Node, Any] = {}
     wanted = wanted_results(order)
     uses: dict[Node, int] = dict.fromkeys(roots, 1)
@@ -336,7 +336,9 @@ def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list
 
 
 def known_value(node: Node) -> Any:
-    """The value of a leaf, or one that a live tensor has already been asked for."""
+    """The value of a leaf, or one that was kept, or that a live tensor has already been asked for."""
+    if node.value is not None:
+        return node.value
     if not node.inputs:
         data = node.params.get("data")
         return data if data is not None else node.params.get("value") if node.op is CONSTANT else None
@@ -344,5 +346,6 @@ def known_value(node: Node) -> Any:
     return None if tensor is None else tensor.known_value
 
 
-def _is_known(node: Node) -> bool:
+def is_known(node: Node) -> bool:
+    """Whether a node needs not be computed."""
     return known_value(node) is not None
