@@ -17,8 +17,8 @@ from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
 from gradcli.tensors.changes import change, follow, lean_on, settle, settle_many
 from gradcli.tensors.copying import Copied
-from gradcli.tensors.drawn import Drawn
 from gradcli.tensors.elements import compute_values, leaf_in_place_of, lower, measured_now, shortened, shows
+from gradcli.tensors.filled import Filled
 from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.hooks import Hooked
 from gradcli.tensors.modes import is_grad_enabled, no_grad
@@ -47,7 +47,7 @@ def _in_place_operator(name: str) -> Callable[[Tensor, Any], Tensor]:
     return changed
 
 
-class Tensor(Drawn, Hooked, Copied):
+class Tensor(Filled, Hooked, Copied):
     """A multidimensional array that can track the operations applied to it.
 
     The functions of the language are its methods. Values are computed when they are first needed. Arrays that it

@@ -8,7 +8,7 @@ from gradcli.graph.op import OPS
 from gradcli.tensors.elements import Elements
 
 
-class Drawn(Elements):
+class Filled(Elements):
     """Other numbers in the place of a tensor's elements; random ones are PyTorch's own for a seed."""
 
     __slots__ = ()
