@@ -85,6 +85,22 @@ def powers() -> gc.Tensor:
     return x
 
 
+def reshaped() -> gc.Tensor:
+    p = gc.ones(5) / 5
+    for _ in range(STEPS):
+        p = gc.softmax(p.reshape(1, 5).reshape(5) * 1.01, 0)
+        p.max().item()
+    return p
+
+
+def joined() -> gc.Tensor:
+    x = gc.zeros(1)
+    for step in range(STEPS):
+        x = gc.cat([x[-5:], gc.ones(1) * step])
+        x.sum().item()
+    return x
+
+
 def large() -> gc.Tensor:
     x = gc.ones(300, 300)
     for _ in range(STEPS):
@@ -93,7 +109,9 @@ def large() -> gc.Tensor:
     return x
 
 
-LOOPS: list[Callable[[], gc.Tensor]] = [counter, momentum, adam, average_of_elements, truncated, powers, large]
+LOOPS: list[Callable[[], gc.Tensor]] = [
+    counter, momentum, adam, average_of_elements, truncated, powers, reshaped, joined, large,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)

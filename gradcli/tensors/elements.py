@@ -104,8 +104,8 @@ class Elements(Operators):
         if self.known_value is None:
             self._settle()
         if self.known_value is None:
-            compute_values([self])
-            self._forget()
+            for tensor in compute_values([self]):
+                tensor._forget()
         assert self.known_value is not None
         return self.known_value
 
@@ -188,19 +188,21 @@ def measured_now(node: Node, measure: Measure) -> Node:
     return constant(measure(values_of([node])[0] if live is None else live.value()))
 
 
-def compute_values(tensors: Sequence[Elements]) -> None:
-    """Compute the values of several tensors together, common work once."""
-    waiting = [t for t in tensors if t.known_value is None]
-    for tensor, array in zip(waiting, values_of([t.node for t in waiting]), strict=True):
-        _keep(tensor, array)
-
-
-def values_of(nodes: Sequence[Node]) -> list[np.ndarray]:
-    """The arrays of nodes, common work once.
+def compute_values(tensors: Sequence[Elements]) -> list[Elements]:
+    """Compute the values of several tensors together, common work once; gives all whose values are known now.
 
     What live tensors show on the way there is kept: a loop that makes a new tensor of its last one, such as a momentum,
     would compute all of them in each step otherwise.
     """
+    waiting = [t for t in tensors if t.known_value is None]
+    waiting += _along([t.node for t in waiting])
+    for tensor, array in zip(waiting, execute([t.node for t in waiting]), strict=True):
+        _keep(tensor, array)
+    return waiting
+
+
+def values_of(nodes: Sequence[Node]) -> list[np.ndarray]:
+    """The arrays of nodes, as `compute_values` computes those of tensors."""
     along = _along(nodes)
     arrays = execute([*nodes, *(tensor.node for tensor in along)])
     for tensor, array in zip(along, arrays[len(nodes) :], strict=True):
