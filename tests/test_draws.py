@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -216,3 +217,19 @@ REFUSED: dict[str, Callable[[], object]] = {
 def test_what_cannot_be_drawn_is_refused(message: str) -> None:
     with pytest.raises(GradcliError, match=message):
         REFUSED[message]()
+
+
+def test_threads_that_need_the_same_numbers() -> None:
+    """The stream is one for all draws: it was moved by one thread while another one drew from it."""
+    for _ in range(40):
+        x, y = gc.randn(50), gc.rand(70)
+        found: list[list[list[float]]] = []
+        threads = [
+            threading.Thread(target=lambda x=x, y=y, found=found: found.append([(x * 1).tolist(), (y * 1).tolist()]))
+            for _ in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [[x.tolist(), y.tolist()]] * 6

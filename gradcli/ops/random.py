@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -66,8 +67,9 @@ class Generator:
         and deviation, "randint" with its ends, "randperm", or a distribution of `_WIDE` with what its function takes.
         With `scattered` the numbers are for a tensor that is not contiguous, whose normal ones are drawn one by one.
         """
-        draw = Draw(self._stream, kind, count, dtype, self.last, terms, scattered)
-        self.last = draw
+        with self._stream.lock:
+            draw = Draw(self._stream, kind, count, dtype, self.last, terms, scattered)
+            self.last = draw
         return draw
 
 
@@ -100,15 +102,15 @@ class Draw:
     def numbers(self) -> np.ndarray:
         """The numbers, as a vector."""
         stream = self._stream
-        stream.go(self._locate())
-        with np.errstate(all="ignore"):
+        with stream.lock, np.errstate(all="ignore"):
+            stream.go(self._locate())
             if self.kind in _WIDE:
                 numbers = _distributed(stream, self._count, self._dtype, self.kind, self.terms)
             elif self._one_by_one:
                 numbers = _narrowed(_placed(np.array(_few_normal(stream, self._count)), *self.terms), self._dtype)
             else:
                 numbers = _KINDS[self.kind](stream, self._count, self._dtype, *self.terms)
-        self._end = stream.here()
+            self._end = stream.here()
         return numbers
 
     def _locate(self) -> GeneratorState:
@@ -151,9 +153,10 @@ class Draw:
 
 
 class _Stream:
-    """The twister, which all draws of a generator share, and the place it is at."""
+    """The twister, which all draws of a generator share, and the place it is at; whoever moves it holds the lock."""
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
         self._twister: Any = None
         self._key: np.ndarray | None = None
         self._used = 0
