@@ -162,6 +162,13 @@ class _Stream:
         self._used = 0
         self.spare: float | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy is another stream, with a lock of its own.
+        return {name: value for name, value in self.__dict__.items() if name != "lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, lock=threading.RLock())
+
     def seed(self, seed: int) -> GeneratorState:
         """The place at the start of a seed's stream."""
         # Imported here: numpy.random is slow to load, and most commands draw no numbers.
