@@ -518,6 +518,7 @@ NOT_NATIVE = {
     **dict.fromkeys(("_slice_scatter", "_select_scatter"), "a copy, and one more of a part"),
     "_by_weight": "the places are data",
     "_whole_numbers": "refuses what is no whole number",
+    "_checked": "refuses what is no probability or deviation",
     **dict.fromkeys(("_columns", "_from_columns", "unfold", "_fold", "_resample"), "windows of neighbouring places"),
     **dict.fromkeys(("_max_pool", "_max_unpool", "_pool_added", "_pool_picked"), "windows of neighbouring places"),
     "_pad_with_own_back": "places come several times",
