@@ -195,19 +195,24 @@ def compute_values(tensors: Sequence[Elements]) -> list[Elements]:
     would compute all of them in each step otherwise.
     """
     waiting = [t for t in tensors if t.known_value is None]
-    waiting += _along([t.node for t in waiting])
-    for tensor, array in zip(waiting, execute([t.node for t in waiting]), strict=True):
+    arrays, along = _computed([t.node for t in waiting])
+    for tensor, array in zip(waiting, arrays, strict=True):
         _keep(tensor, array)
-    return waiting
+    return waiting + along
 
 
 def values_of(nodes: Sequence[Node]) -> list[np.ndarray]:
     """The arrays of nodes, as `compute_values` computes those of tensors."""
+    return _computed(nodes)[0]
+
+
+def _computed(nodes: Sequence[Node]) -> tuple[list[np.ndarray], list[Elements]]:
+    """The arrays of nodes, and the tensors behind them whose values were kept."""
     along = _along(nodes)
     arrays = execute([*nodes, *(tensor.node for tensor in along)])
     for tensor, array in zip(along, arrays[len(nodes) :], strict=True):
         _keep(tensor, array)
-    return arrays[: len(nodes)]
+    return arrays[: len(nodes)], along
 
 
 def _along(nodes: Sequence[Node]) -> list[Elements]:
@@ -246,14 +251,15 @@ def shortened(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
     A loop that makes a new tensor of its last one would hold all that it ever made otherwise.
     """
-    if op.family in _VIEWS or op.draws or not any(isinstance(arg, Elements) and _is_shorter(arg) for arg in args):
+    if op.family in _VIEWS or op.draws or not any(map(_is_shorter, args)):
         return args
-    return tuple([_leaf_of(arg) if isinstance(arg, Elements) and _is_shorter(arg) else arg for arg in args])
+    return tuple([_leaf_of(arg) if _is_shorter(arg) else arg for arg in args])
 
 
-def _is_shorter(tensor: Elements) -> bool:
-    node = tensor.node
-    return tensor.known_value is not None and bool(node.inputs) and not node.requires_grad
+def _is_shorter(arg: Any) -> bool:
+    if not isinstance(arg, Elements) or arg.known_value is None:
+        return False
+    return bool(arg.node.inputs) and not arg.node.requires_grad
 
 
 def _leaf_of(tensor: Elements) -> Node:
