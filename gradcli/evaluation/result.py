@@ -94,7 +94,7 @@ def _with_value(tensor: Tensor, array: np.ndarray) -> Tensor:
     if isinstance(array, np.ndarray):
         array = array.view()
         array.flags.writeable = False
-    tensor.known_value = array
+    tensor.node.value = array
     return tensor
 
 

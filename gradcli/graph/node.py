@@ -61,14 +61,13 @@ MAX_DIMENSIONS = 64
 
 
 class Node(Operators):
-    """One operation applied to nodes: immutable, except that it may become its value; compared by identity, evaluated
-    by whoever needs its value.
+    """One operation applied to nodes: immutable, compared by identity, evaluated by whoever needs its value.
 
     `weak` marks a Python number, which does not promote the dtype of its partners. `tensor` is a weak reference
     that the Tensor showing this node sets, so that a value computed once for a live tensor is not computed again;
     `views` are such references to the tensors that show elements of it. `value` is what it was found to be, where that
-    is kept. `hooks` gives what goes on in the place of its
-    gradient, where a program wants to know of that.
+    is kept, and `now` the node that tensors show instead since they started from that value. `hooks` gives what goes on
+    in the place of its gradient, where a program wants to know of that.
     `strides` (in elements, None when contiguous) is the layout that PyTorch would give the result: it decides which
     reshapes are views there, hence the names in the chain; how gradcli stores the result is the executor's business.
     """
@@ -86,6 +85,7 @@ class Node(Operators):
         "tensor",
         "views",
         "value",
+        "now",
         "hooks",
         "__weakref__",
     )
@@ -114,12 +114,8 @@ class Node(Operators):
         self.tensor: weakref.ref[Any] | None = None
         self.views: list[weakref.ref[Any]] | None = None
         self.value: np.ndarray | None = None
+        self.now: Node | None = None
         self.hooks: Any = None
-
-    def become(self, value: Any) -> None:
-        """Forget how it was made: what is not tracked, and no view, is its value from now on."""
-        leaf = input_node(value)
-        self.op, self.inputs, self.params = leaf.op, leaf.inputs, leaf.params
 
     @property
     def ndim(self) -> int:

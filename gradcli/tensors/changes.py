@@ -11,9 +11,9 @@ from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, make
 from gradcli.graph.op import OPS
-from gradcli.tensors.elements import Elements, compute_values, leaf_in_place_of, values_of
+from gradcli.tensors.elements import Elements, compute_values, leaf_in_place_of, value_leaf, values_of
 from gradcli.tensors.modes import is_grad_enabled
-from gradcli.tensors.views import ViewPlace, origin_of, place_of, seen_again, show, watch, watching
+from gradcli.tensors.views import MOVING, ViewPlace, origin_of, place_of, seen_again, show, start_from, watch, watching
 
 # Changes in place of a tensor whose values are not known.
 _MANY = 16
@@ -23,6 +23,11 @@ def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
     """Let a tensor, and all that show elements of it, take over the values of `new`, which is made of `operands`;
     graphs built earlier keep the old ones."""
     _check_form(tensor.node, new)
+    with MOVING:
+        _change(tensor, new, operands)
+
+
+def _change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
     place = place_of(tensor.node)
     origin, tracking = place.origin, is_grad_enabled()
     sharing = [t for t in (origin.shown_by(), *watching(origin)) if t is not None]
@@ -154,8 +159,9 @@ def settle(tensor: Any) -> None:
     if owner is None or not owner.changes or origin.requires_grad or origin.op is INPUT:
         return
     compute_values([owner])
-    origin.become(owner.known_value)
-    owner.changes = 0
+    if origin.value is not None:
+        start_from(owner, origin, value_leaf(origin))
+        owner.changes = 0
 
 
 def settle_many(tensor: Any, operands: Iterable[Any] = ()) -> None:
@@ -172,5 +178,6 @@ def settle_many(tensor: Any, operands: Iterable[Any] = ()) -> None:
                 node = operand.node if isinstance(operand, Elements) else None
                 if node is not None and node.inputs and not node.requires_grad and origin_of(node) is node:
                     compute_values([operand])
-                    node.become(operand.known_value)
+                    if node.value is not None:
+                        start_from(operand, node, value_leaf(node))
         owner.changes = 0

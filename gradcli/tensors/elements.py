@@ -14,7 +14,7 @@ from gradcli.graph.measured import Measure
 from gradcli.graph.node import Node, constant, input_node, toposort
 from gradcli.graph.op import OPS, Op
 from gradcli.graph.operators import Operators
-from gradcli.tensors.views import origin_of, watching
+from gradcli.tensors.views import origin_of, start_from, watching
 
 # Bytes of a number in a list of Python's, and of its place there.
 _LISTED = 40
@@ -27,11 +27,16 @@ _VIEWS = frozenset({"shape", "index", "diagonal"})
 class Elements(Operators):
     """The elements of a node, computed when they are first looked at; arrays handed out are read-only."""
 
-    __slots__ = ("node", "known_value", "known_leaf")
+    __slots__ = ("node", "known_leaf")
 
     node: Node
-    known_value: np.ndarray | None
-    known_leaf: Node | None
+    #: A node that has been shown, and its value as a leaf.
+    known_leaf: tuple[Node, Node] | None
+
+    @property
+    def known_value(self) -> np.ndarray | None:
+        """What the elements were found to be, None where nobody has asked."""
+        return self.node.value
 
     # Their form -------------------------------------------------------------------------------------------------------
 
@@ -101,22 +106,22 @@ class Elements(Operators):
 
     def value(self) -> np.ndarray:
         """The elements as a read-only array, whether tracked or not."""
-        if self.known_value is None:
+        # Another thread may let it show another node meanwhile.
+        while (value := self.node.value) is None:
             self._settle()
-        if self.known_value is None:
             for tensor in compute_values([self]):
                 tensor._forget()
-        assert self.known_value is not None
-        return self.known_value
+        return value
 
     def _forget(self) -> None:
         """Show the values alone from now on, not how they were made, unless others show elements of them."""
         node = self.node
+        if node.value is None or not node.inputs or node.requires_grad:
+            return
         origin = origin_of(node)
         others = (origin.shown_by(), *watching(origin))
-        if node.inputs and not node.requires_grad and all(other is None or other is self for other in others):
-            self.node = leaf_in_place_of(node, self.known_value)
-            self.node.tensor = node.tensor
+        if all(other is None or other is self for other in others):
+            start_from(self, node, value_leaf(node))
 
     def _settle(self) -> None:
         """Prepare for values that are asked for."""
@@ -194,11 +199,13 @@ def compute_values(tensors: Sequence[Elements]) -> list[Elements]:
     What live tensors show on the way there is kept: a loop that makes a new tensor of its last one, such as a momentum,
     would compute all of them in each step otherwise.
     """
-    waiting = [t for t in tensors if t.known_value is None]
-    arrays, along = _computed([t.node for t in waiting])
-    for tensor, array in zip(waiting, arrays, strict=True):
-        _keep(tensor, array)
-    return waiting + along
+    waiting = [(t, node) for t in tensors if (node := t.node).value is None]
+    if not waiting:
+        return []
+    arrays, along = _computed([node for _, node in waiting])
+    for (_, node), array in zip(waiting, arrays, strict=True):
+        _keep(node, array)
+    return [t for t, _ in waiting] + along
 
 
 def values_of(nodes: Sequence[Node]) -> list[np.ndarray]:
@@ -209,17 +216,17 @@ def values_of(nodes: Sequence[Node]) -> list[np.ndarray]:
 def _computed(nodes: Sequence[Node]) -> tuple[list[np.ndarray], list[Elements]]:
     """The arrays of nodes, and the tensors behind them whose values were kept."""
     along = _along(nodes)
-    arrays = execute([*nodes, *(tensor.node for tensor in along)])
-    for tensor, array in zip(along, arrays[len(nodes) :], strict=True):
-        _keep(tensor, array)
-    return arrays[: len(nodes)], along
+    arrays = execute([*nodes, *along])
+    for node, array in zip(along, arrays[len(nodes) :], strict=True):
+        _keep(node, array)
+    return arrays[: len(nodes)], list(along.values())
 
 
-def _along(nodes: Sequence[Node]) -> list[Elements]:
-    """The tensors behind nodes whose values are worth keeping: small ones, and what takes many steps but no more memory
-    than what it is made of."""
+def _along(nodes: Sequence[Node]) -> dict[Node, Elements]:
+    """The nodes behind others whose values are worth keeping, with the tensors that show them: small ones, and what
+    takes many steps but no more memory than what it is made of."""
     depth: dict[Node, int] = {}
-    largest, along = 0, []
+    largest, along = 0, dict[Node, Elements]()
     for node in toposort(nodes, stop=is_known):
         if not node.inputs or is_known(node):
             largest = max(largest, node.nbytes)
@@ -227,22 +234,29 @@ def _along(nodes: Sequence[Node]) -> list[Elements]:
         depth[node] = 1 + max((depth.get(child, 0) for child in node.inputs), default=0)
         live = node.shown_by()
         if live is not None and (node.size <= _SMALL or (depth[node] > _DEEP and node.nbytes <= largest)):
-            along.append(live)
+            along[node] = live
     asked = set(nodes)
-    return [tensor for tensor in along if tensor.node not in asked]
+    return {node: tensor for node, tensor in along.items() if node not in asked}
 
 
-def _keep(tensor: Elements, array: np.ndarray) -> None:
-    """Write down what a tensor was found to be."""
-    node, view = tensor.node, array.view()
+def _keep(node: Node, array: np.ndarray) -> None:
+    """Write down what a node was found to be."""
+    view = array.view()
     view.flags.writeable = False
-    tensor.known_value = node.value = view
+    node.value = view
 
 
 def leaf_in_place_of(old: Node, array: Any, requires_grad: bool = False) -> Node:
     """A leaf of these values, in the layout of the old node: what is copied does not change with the copy."""
     leaf = input_node(array, requires_grad=requires_grad)
     leaf.strides = old.strides
+    return leaf
+
+
+def value_leaf(node: Node) -> Node:
+    """What a node was found to be as a leaf."""
+    leaf = leaf_in_place_of(node, node.value)
+    leaf.value = node.value
     return leaf
 
 
@@ -257,15 +271,21 @@ def shortened(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _is_shorter(arg: Any) -> bool:
-    if not isinstance(arg, Elements) or arg.known_value is None:
-        return False
-    return bool(arg.node.inputs) and not arg.node.requires_grad
+    return isinstance(arg, Elements) and _is_longer(arg.node)
+
+
+def _is_longer(node: Node) -> bool:
+    return node.value is not None and bool(node.inputs) and not node.requires_grad
 
 
 def _leaf_of(tensor: Elements) -> Node:
-    if tensor.known_leaf is None:
-        tensor.known_leaf = leaf_in_place_of(tensor.node, tensor.known_value)
-    return tensor.known_leaf
+    node, known = tensor.node, tensor.known_leaf
+    if not _is_longer(node):
+        # Another thread was faster.
+        return node
+    if known is None or known[0] is not node:
+        known = tensor.known_leaf = (node, value_leaf(node))
+    return known[1]
 
 
 def shows(result: Any, args: tuple[Any, ...]) -> bool:

@@ -13,7 +13,7 @@ from gradcli.graph.op import OPS
 from gradcli.tensors.changes import lean_on, refuse_leaf
 from gradcli.tensors.elements import leaf_in_place_of
 from gradcli.tensors.modes import is_grad_enabled
-from gradcli.tensors.views import ViewPlace, place_of, seen_again, show, watching
+from gradcli.tensors.views import MOVING, ViewPlace, place_of, seen_again, show, watching
 
 # PyTorch counts the backward functions of a name: the three of squeeze() come before those of squeeze_().
 _BEFORE = {"Squeeze": 3}
@@ -21,7 +21,12 @@ _BEFORE = {"Squeeze": 3}
 
 def show_view(tensor: Any, view: Node) -> None:
     """Let a tensor show a view of what it shows, made of its node in one step; all others show what they did."""
-    old, known = tensor.node, tensor.known_value
+    with MOVING:
+        _show_view(tensor, view)
+
+
+def _show_view(tensor: Any, view: Node) -> None:
+    old = tensor.node
     place = place_of(old)
     refuse_leaf(tensor, place)
     if old.requires_grad and old.op is not INPUT and not is_grad_enabled():
@@ -37,8 +42,8 @@ def show_view(tensor: Any, view: Node) -> None:
         base = old.inputs[0]
         merged = _merged(base, old, view) if place.path[-1:] == [old] else None
         show(tensor, view if merged is None else make(OPS["_alias"], (base,)) if merged is base else merged)
-    if known is not None:
-        tensor.known_value = _viewed(known, view)
+    if old.value is not None:
+        tensor.node.value = _viewed(old.value, view)
 
 
 def _viewed(array: np.ndarray, view: Node) -> np.ndarray:

@@ -22,7 +22,7 @@ from gradcli.tensors.filled import Filled
 from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.hooks import Hooked
 from gradcli.tensors.modes import is_grad_enabled, no_grad
-from gradcli.tensors.views import ViewPlace, assigned, copied, join, place_of, same_place, show
+from gradcli.tensors.views import MOVING, ViewPlace, assigned, copied, join, place_of, same_place, show
 
 if TYPE_CHECKING:
     from gradcli.tensors.callable import OperationFunction
@@ -61,7 +61,7 @@ class Tensor(Filled, Hooked, Copied):
             raise GradcliError("a Tensor is not made by calling its class", hint="use gradcli.tensor(data)")
         self.node = node
         self._grad: Tensor | None = None
-        self.known_value = self.known_leaf = None
+        self.known_leaf = None
         self._retains_grad = False
         #: Where its elements belong to others too, though it is a leaf of its own.
         self.above: ViewPlace | None = None
@@ -200,12 +200,14 @@ class Tensor(Filled, Hooked, Copied):
         if as_flag(requires_grad, "requires_grad") != self.requires_grad:
             if not self.is_leaf:
                 raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for an untracked tensor")
-            old, place = self.node, place_of(self.node)
-            show(self, leaf_in_place_of(old, self.value(), requires_grad))
-            if place.origin is old:
-                follow(old, self.node)
-            else:
-                lean_on(self, place)
+            values = self.value()
+            with MOVING:
+                old, place = self.node, place_of(self.node)
+                show(self, leaf_in_place_of(old, values, requires_grad))
+                if place.origin is old:
+                    follow(old, self.node)
+                else:
+                    lean_on(self, place)
         return self
 
     def retain_grad(self) -> None:
@@ -317,9 +319,9 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
         # A leaf of its own: it does not change with the other, and no gradient goes there.
         result = _detached(OPS["clone"](result) if result is given.node else result)
     result = _raise(result)
-    if op is OPS["detach"] and args and isinstance(args[0], Tensor):
+    if op is OPS["detach"] and result.node.inputs:
         # What is known stays so, whatever becomes of the other.
-        result.known_value = args[0].known_value
+        result.node.value = result.node.inputs[0].value
     if op.updates is not None:
         given = dict(zip(op.signature.names, op.signature.bind(args, kwargs), strict=True))
         for word, new in op.updates(*map(_lowered, given.values())).items():
@@ -388,7 +390,7 @@ def as_leaves(tensors: list[Tensor]) -> list[Tensor]:
     compute_values(tensors)
     leaves = []
     for tensor in tensors:
-        leaf = Tensor(input_node(tensor.value()))
-        leaf.known_value = tensor.known_value
-        leaves.append(leaf)
+        node = input_node(tensor.value())
+        node.value = node.params["data"]
+        leaves.append(Tensor(node))
     return leaves

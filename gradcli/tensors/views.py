@@ -5,6 +5,7 @@ Nothing in a graph changes: the tensor that is whole gets another node, and each
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from gradcli.errors import SizeError
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, RESULT, Node, make
 from gradcli.graph.op import OPS
+
+#: Held by the thread that lets tensors show other nodes: two that did so at once would tear views from what they show.
+MOVING = threading.RLock()
 
 
 class ViewPlace(NamedTuple):
@@ -114,7 +118,7 @@ def show(tensor: Any, node: Node) -> None:
     """Let a tensor show another node from now on."""
     if node.op is INPUT and tensor.node.op is INPUT:
         node.hooks = tensor.node.hooks
-    tensor.node, tensor.known_value, tensor.known_leaf, tensor.above = node, None, None, None
+    tensor.node, tensor.above = node, None
     tensor.changes += 1
     node.tensor = weakref.ref(tensor)
     join(tensor)
@@ -125,22 +129,72 @@ def join(tensor: Any) -> None:
     origin = origin_of(tensor.node)
     if origin is not tensor.node:
         watch(origin, tensor)
+        _keep_up(tensor)
 
 
 def watch(origin: Node, tensor: Any) -> None:
     """Write a tensor down that has to know of changes of a node's elements."""
-    if origin.views is None:
-        origin.views = []
-    count = len(origin.views)
-    if count and not count & (count - 1):
-        # Looked through where it has doubled, so that a thousand of them do not take a million steps.
-        origin.views[:] = [ref for ref in origin.views if ref() is not None]
-    origin.views.append(weakref.ref(tensor))
+    with MOVING:
+        if origin.views is None:
+            origin.views = []
+        count = len(origin.views)
+        if count and not count & (count - 1):
+            # Looked through where it has doubled, so that a thousand of them do not take a million steps.
+            origin.views[:] = [ref for ref in origin.views if ref() is not None]
+        origin.views.append(weakref.ref(tensor))
 
 
 def watching(origin: Node) -> list[Any]:
     """The live tensors that were written down with a node, each once."""
     return list(dict.fromkeys(tensor for ref in origin.views or () if (tensor := ref()) is not None))
+
+
+def start_from(tensor: Any, node: Node, leaf: Node) -> None:
+    """Let a tensor that shows a node show a leaf of the same values instead, and what is a view of it one of that."""
+    with MOVING:
+        if tensor.node is not node:
+            return
+        leaf.tensor = node.tensor
+        # A view that another thread makes of the node either sees this, or is among those that are told.
+        node.now = tensor.node = leaf
+        for other in watching(origin_of(node)):
+            _keep_up(other)
+
+
+def _keep_up(tensor: Any) -> None:
+    """Let a tensor show what its node shows of others that have started from their values."""
+    node = _now(tensor.node)
+    if node is not tensor.node:
+        with MOVING:
+            node = _now(tensor.node)
+            if node is not tensor.node:
+                node.tensor = weakref.ref(tensor)
+                tensor.node = node
+                watch(origin_of(node), tensor)
+    above = tensor.above
+    if above is not None and above.origin.now is not None:
+        with MOVING:
+            if tensor.above is above:
+                origin, path = above.origin.now, [_now(view) for view in above.path]
+                tensor.above = ViewPlace(origin, path)
+                watch(origin, tensor)
+
+
+def _now(node: Node) -> Node:
+    """What a node shows, of what there is instead of its operands now."""
+    steps, start = [], node
+    while start.now is None:
+        view = _view(start)
+        if view is None:
+            return node
+        steps.append((start, view))
+        start = view.inputs[0]
+    new = start.now
+    for old, view in reversed(steps):
+        new = make(view.op, (new, *view.inputs[1:]), view.params)
+        new.value = old.value
+        old.now = new
+    return new
 
 
 def seen_again(place: ViewPlace, origin: Node, moved: dict[Node, Node] | None = None, base: Node | None = None) -> Node:

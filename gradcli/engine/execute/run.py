@@ -35,16 +35,17 @@ Runner = Callable[[Program, "Pass", list[Any], dict[int, Any], Callable[[int], N
 
 def execute(roots: Sequence[Node]) -> list[np.ndarray]:
     """The arrays of `roots`. Work that several of them need is done once; no NumPy warning escapes."""
-    order = toposort(roots, stop=is_known)
-    if any(node.op is INPUT and not is_known(node) for node in order):
+    known = KnownOnce()
+    order = toposort(roots, stop=known.has)
+    if any(node.op is INPUT and not known.has(node) for node in order):
         hint = "use where() instead of if"
         what = "each() and jacobian() compute all rows at once"
         raise GradcliError(f"{what}: there is no value of one to look at", hint=hint)
     if all(node.size <= DEFAULT_SIZES.small for node in order):
         # Planning would cost more than it saves.
-        return op_by_op(roots, order)
-    program = plan(roots, stop=is_known)
-    return run(program, [known_value(leaf) for leaf in program.leaves])
+        return op_by_op(roots, order, known)
+    program = plan(roots, stop=known.has)
+    return run(program, [known[leaf] for leaf in program.leaves])
 
 
 def run(
@@ -305,17 +306,20 @@ def compute(node: Node, inputs: list[Any], kernel: Callable[..., Any] | None = N
         raise no_memory(node) from None
 
 
-def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list[np.ndarray]:
+def op_by_op(
+    roots: Sequence[Node], order: Sequence[Node] | None = None, known: KnownOnce | None = None
+) -> list[np.ndarray]:
     """The arrays of `roots`, one operation after the other on whole arrays, each freed after its last use."""
-    order = toposort(roots, stop=is_known) if order is None else order
-    single = in_single(roots, order, is_known)
+    known = KnownOnce() if known is None else known
+    order = toposort(roots, stop=known.has) if order is None else order
+    single = in_single(roots, order, known.has)
     if single is not roots:
-        roots, order = single, toposort(single, stop=is_known)
+        roots, order = single, toposort(single, stop=known.has)
     ready: dict[Node, Any] = {}
     wanted = wanted_results(order)
     uses: dict[Node, int] = dict.fromkeys(roots, 1)
     for node in order:
-        value = known_value(node)
+        value = known[node]
         if value is not None:
             ready[node] = value
             continue
@@ -336,16 +340,27 @@ def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list
 
 
 def known_value(node: Node) -> Any:
-    """The value of a leaf, or one that was kept, or that a live tensor has already been asked for."""
+    """The value of a leaf, or one that was kept."""
     if node.value is not None:
         return node.value
     if not node.inputs:
         data = node.params.get("data")
         return data if data is not None else node.params.get("value") if node.op is CONSTANT else None
-    tensor = node.shown_by()
-    return None if tensor is None else tensor.known_value
+    return None
 
 
 def is_known(node: Node) -> bool:
     """Whether a node needs not be computed."""
     return known_value(node) is not None
+
+
+class KnownOnce(dict[Node, Any]):
+    """The values of nodes as they were first asked for: another thread may find one in the middle of a plan."""
+
+    def __missing__(self, node: Node) -> Any:
+        value = self[node] = known_value(node)
+        return value
+
+    def has(self, node: Node) -> bool:
+        """Whether a node needs not be computed."""
+        return self[node] is not None
