@@ -484,3 +484,47 @@ def test_rows_that_are_looked_up_are_shortened(tracked: bool) -> None:
         found.sum().backward()
         assert table.is_leaf and table.grad is not None
         assert table.grad.tolist() == [[2, 2], [0, 0], [1, 1]]
+
+
+def set_far(x: Any) -> None:
+    x[gc.tensor([9])] = 1
+
+
+REFUSED_VALUES: dict[str, Callable[[Any], Any]] = {
+    "index 5 is out of range": lambda x: x.index_fill_(0, gc.tensor([5]), 1.0),
+    "index 7 is out of range": lambda x: x.index_copy_(0, gc.tensor([7]), gc.ones(1)),
+    "index 9 is out of range": set_far,
+    "index 8 is out of range": lambda x: x.scatter_(0, gc.tensor([8]), 1.0),
+    "index 6 is out of range": lambda x: x.index_add_(0, gc.tensor([6]), gc.ones(1)),
+    "the matrix is singular": lambda x: x.copy_(gc.solve(gc.zeros(3, 3), gc.ones(3))),
+    "singular": lambda x: x.add_(gc.inv(gc.zeros(3, 3)).sum(0) * 2 + 1),
+    "integer division by zero": lambda x: x.copy_(gc.ones(3, dtype=gc.int64) // gc.zeros(3, dtype=gc.int64)),
+    "between 0 and 1": lambda x: x.bernoulli_(gc.tensor([2.0, 0.0, 0.0])),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED_VALUES)
+@pytest.mark.parametrize("tracked", [False, True])
+@pytest.mark.parametrize("of_part", [False, True])
+def test_a_change_whose_values_are_refused_changes_nothing(message: str, tracked: bool, of_part: bool) -> None:
+    """It was reported by whoever looked at the tensor, each time anew: its elements were lost."""
+    whole = gc.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    if tracked:
+        whole.requires_grad_()
+        whole = whole * 1
+    x, part = (whole[0], whole[0, 1:]) if of_part else (whole[0].clone(), None)
+    with pytest.raises(gc.GradcliError, match=message):
+        REFUSED_VALUES[message](x)
+    assert x.tolist() == [1, 2, 3] and whole.tolist() == [[1, 2, 3], [4, 5, 6]]
+    x += 1
+    assert x.tolist() == [2, 3, 4] and (part is None or part.tolist() == [3, 4])
+
+
+def test_a_change_within_a_function_of_rows_has_no_values_yet() -> None:
+    def placed(row: Any, k: Any) -> Any:
+        y = row * 1
+        y.index_fill_(0, k, 7.0)
+        return y
+
+    rows = gc.each(placed, gc.zeros(2, 3), gc.tensor([[2], [0]]))
+    assert rows.tolist() == [[0, 0, 7], [7, 0, 0]]

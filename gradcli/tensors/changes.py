@@ -6,23 +6,30 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
+from gradcli.engine.execute.run import is_known
 from gradcli.errors import GradcliError
 from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, Node, make
+from gradcli.graph.node import INPUT, Node, make, toposort
 from gradcli.graph.op import OPS
-from gradcli.tensors.elements import Elements, compute_values, leaf_in_place_of, value_leaf, values_of
+from gradcli.tensors.elements import Elements, compute_values, keep, leaf_in_place_of, value_leaf, values_of
 from gradcli.tensors.modes import is_grad_enabled
 from gradcli.tensors.views import MOVING, ViewPlace, origin_of, place_of, seen_again, show, start_from, watch, watching
 
 # Changes in place of a tensor whose values are not known.
 _MANY = 16
+# Families of operations that give a value for any values, but for these; elementwise ones do so for floats.
+_SAFE = frozenset({"leaf", "shape", "index", "diagonal", "create", "reduction", "activation", "contraction"})
+_UNSAFE = frozenset({"_whole_numbers", "_index", "_index_add", "_checked", "_by_weight"})
 
 
 def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
     """Let a tensor, and all that show elements of it, take over the values of `new`, which is made of `operands`;
     graphs built earlier keep the old ones."""
     _check_form(tensor.node, new)
+    compute_risky(new, operands)
     with MOVING:
         _change(tensor, new, operands)
 
@@ -54,6 +61,30 @@ def _change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
     _spread(origin, whole)
     if leaves:
         _track(tensor, node, operands, sharing)
+
+
+def compute_risky(new: Node, operands: tuple[Node, ...]) -> None:
+    """Compute the values of a change that may be refused, as those of a singular matrix are: nothing is changed then.
+
+    Others wait until they are needed. What the tensor was before the change is not asked for, nor what is tracked.
+    """
+    before = {operands[0], *(node for node in operands if node.requires_grad)}
+
+    def is_there(node: Node) -> bool:
+        return node.value is not None or node in before
+
+    if any(map(_is_risky, toposort([new], stop=is_there))):
+        # Rows of each() have no values.
+        leaves = (node for node in toposort([new], stop=is_known) if node.op is INPUT)
+        if all(map(is_known, leaves)):
+            keep(new, values_of([new])[0])
+
+
+def _is_risky(node: Node) -> bool:
+    op = node.op
+    if node.value is not None or op.kernel is None or isinstance(op.kernel, np.ufunc):
+        return False
+    return op.name in _UNSAFE or not (op.family in _SAFE or (op.family == "elementwise" and node.is_floating))
 
 
 def refuse_leaf(tensor: Any, place: ViewPlace) -> None:

@@ -204,7 +204,7 @@ def compute_values(tensors: Sequence[Elements]) -> list[Elements]:
         return []
     arrays, along = _computed([node for _, node in waiting])
     for (_, node), array in zip(waiting, arrays, strict=True):
-        _keep(node, array)
+        keep(node, array)
     return [t for t, _ in waiting] + along
 
 
@@ -218,7 +218,7 @@ def _computed(nodes: Sequence[Node]) -> tuple[list[np.ndarray], list[Elements]]:
     along = _along(nodes)
     arrays = execute([*nodes, *along])
     for node, array in zip(along, arrays[len(nodes) :], strict=True):
-        _keep(node, array)
+        keep(node, array)
     return arrays[: len(nodes)], list(along.values())
 
 
@@ -239,7 +239,7 @@ def _along(nodes: Sequence[Node]) -> dict[Node, Elements]:
     return {node: tensor for node, tensor in along.items() if node not in asked}
 
 
-def _keep(node: Node, array: np.ndarray) -> None:
+def keep(node: Node, array: np.ndarray) -> None:
     """Write down what a node was found to be."""
     view = array.view()
     view.flags.writeable = False
