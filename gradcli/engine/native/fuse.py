@@ -241,6 +241,8 @@ class _Rebuilt:
                 del names[source]
 
         def named(item: LoopStep) -> LoopStep:
+            if names.keys().isdisjoint(_touched(item)):
+                return item
             operands = tuple([(names.get(slot, slot), strides) for slot, strides in item.operands])
             return replace(item, operands=operands, out=names.get(item.out, item.out))
 
@@ -248,7 +250,7 @@ class _Rebuilt:
         stretches = [run for run in self.runs if isinstance(run, _Stretch)]
         for own, item in [(run, item) for run in stretches for item in run.items]:
             over = own.way.crosses and named(item).out in self.over
-            if named(item) != item and (over or not own.way.takes(self.reader, named(item))):
+            if named(item) is not item and (over or not own.way.takes(self.reader, named(item))):
                 names = {source: slot for source, slot in names.items() if source not in _touched(item)}
         for run in self.runs:
             if isinstance(run, _Stretch):

@@ -172,6 +172,8 @@ class Lowering:
 
     def _resolved(self, item: LoopStep) -> LoopStep:
         """The same, with what views show in their place."""
+        if all(slot not in self.source for slot, _ in item.operands):
+            return item
         operands = tuple([(self.source.get(slot, slot), strides) for slot, strides in item.operands])
         return replace(item, operands=operands)
 
