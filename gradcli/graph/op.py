@@ -110,7 +110,8 @@ class Op:
 
     `shares` says that PyTorch has the result in the memory of the first operand, a truth or a function of the node: a
     change of one in place is a change of the other. `put(node, x, new)` gives that operand, `x`, with `new` in place of
-    the elements that the result shows.
+    the elements that the result shows. `refuses` says that the kernel may refuse values, as those of an index out of
+    range, where others of its family take all.
 
     An operation with several results names them in `results`, and callers get them under these names. Its kernel gives
     a tuple of arrays, `infer` a (shape, dtype) for each, `finish` of its `accumulate` such a tuple; `layout` is asked
@@ -178,6 +179,7 @@ class Op:
     native: Any = None
     shares: bool | Callable[[Any], bool] = False
     put: Callable[[Any, Any, Any], Any] | None = None
+    refuses: bool = False
     results: tuple[str, ...] = ()
     part: Callable[[Any, int], Any] | None = None
     skips: bool = False

@@ -128,7 +128,7 @@ def _checked_kernel(x: Any, most: float, what: str) -> Any:
 
 
 checked = primitive(
-    "_checked", _checked_kernel, family="create", args="input, most, what", blocking=ALIGNED,
+    "_checked", _checked_kernel, family="create", args="input, most, what", blocking=ALIGNED, refuses=True,
     doc="A tensor whose elements lie between 0 and another number.", formula=lambda c, s: s.inputs[0],
 )
 
@@ -357,6 +357,7 @@ def _multinomial(input: Any, num_samples: Any, replacement: Any) -> Node:
 chosen: Op = primitive(
     "_by_weight", by_weight, lambda inputs, params: ((*inputs[0].shape[:-1], params["count"]), INT64), family="create",
     args="input, drawn, count, again", doc="Indices by weight, from random numbers.", blocking=Blocking(batch(1)),
+    refuses=True,
     formula=arithmetic.none("random numbers have no formula", "give them as an input"), draws=True, cost=20.0,
 )
 multinomial = composite(

@@ -362,7 +362,7 @@ def _index_select(input: Any, dim: Any, index: Any) -> Node:
 
 whole_numbers = primitive(
     "_whole_numbers", _whole_kernel, lambda inputs, params: (inputs[0].shape, INT64), family="index",
-    doc="Floating-point numbers that are whole, as integers.", blocking=ALIGNED, recast=True,
+    doc="Floating-point numbers that are whole, as integers.", blocking=ALIGNED, recast=True, refuses=True,
     formula=lambda c, s: s.inputs[0],
 )
 alias = primitive(
@@ -421,7 +421,7 @@ index_ = primitive(
     vjp=lambda g, out, x, *indices, dims, name: (
         make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
     ),
-    batching=INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
+    batching=INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed, refuses=True,
     native=NativeLookup(_index_places, NativeParts(_taken), _looked_at), put=_put_at,
     shares=lambda node: node.params["name"] == _ONE_PLACE,
 )
@@ -447,7 +447,7 @@ index_add: Op = primitive(
     vjp=lambda h, out, g, *indices, shape, dims: (
         make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)
     ),
-    doc="Zeros with elements added at lists of indices.", batching=INDEXED,
+    doc="Zeros with elements added at lists of indices.", batching=INDEXED, refuses=True,
     blocking=Blocking(_index_add_follow, _index_add_reduced, _SUMS), formula=places.index_added,
     native=NativeScatter(_index_places, NativeSteps(_added), _looked_at),
 )

@@ -20,9 +20,8 @@ from gradcli.tensors.views import MOVING, ViewPlace, origin_of, place_of, seen_a
 
 # Changes in place of a tensor whose values are not known.
 _MANY = 16
-# Families of operations that give a value for any values, but for these; elementwise ones do so for floats.
+# Families of operations that give a value for any values, but where a row says so; elementwise ones do for floats.
 _SAFE = frozenset({"leaf", "shape", "index", "diagonal", "create", "reduction", "activation", "contraction"})
-_UNSAFE = frozenset({"_whole_numbers", "_index", "_index_add", "_checked", "_by_weight"})
 
 
 def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
@@ -84,7 +83,7 @@ def _is_risky(node: Node) -> bool:
     op = node.op
     if node.value is not None or op.kernel is None or isinstance(op.kernel, np.ufunc):
         return False
-    return op.name in _UNSAFE or not (op.family in _SAFE or (op.family == "elementwise" and node.is_floating))
+    return op.refuses or not (op.family in _SAFE or (op.family == "elementwise" and node.is_floating))
 
 
 def refuse_leaf(tensor: Any, place: ViewPlace) -> None:
