@@ -356,6 +356,8 @@ class Tensor:
         """The number of elements, as numel."""
     def ndimension(self) -> builtins.int:
         """The number of dimensions, as dim."""
+    def is_contiguous(self) -> builtins.bool:
+        """Whether PyTorch would have the elements in memory in the order of their indices."""
     def element_size(self) -> builtins.int:
         """The bytes of an element."""
     @property
@@ -1131,7 +1133,7 @@ class Tensor:
         self, return_inverse: _Bool = False, return_counts: _Bool = False, *, axis: _Int | None
     ) -> Tensor: ...
     def bincount(self, weights: _TensorLike | None = None, minlength: _Int = 0) -> Tensor:
-        """How often each number from 0 on is in a vector of integers, or the sums of their weights. Without a …"""
+        """How often each number from 0 on is in a vector of integers, or the sums of their weights."""
     @overload
     def split(self, split_size_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
         """Pieces of a length, the last one perhaps shorter, or of the lengths of a list."""
@@ -4155,7 +4157,7 @@ def unique_consecutive(
     input: _TensorLike, return_inverse: _Bool = False, return_counts: _Bool = False, *, axis: _Int | None
 ) -> Tensor: ...
 def bincount(input: _TensorLike, weights: _TensorLike | None = None, minlength: _Int = 0) -> Tensor:
-    """How often each number from 0 on is in a vector of integers, or the sums of their weights. Without a gradient."""
+    """How often each number from 0 on is in a vector of integers, or the sums of their weights."""
 
 @overload
 def split(tensor: _TensorLike, split_size_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:

@@ -100,6 +100,9 @@ def test_equal_tells_it_in_python() -> None:
 def test_the_form_of_a_tensor() -> None:
     assert (gc.numel(FLOATS), FLOATS.nelement(), FLOATS.ndimension()) == (2, 2, 1)
     assert (FLOATS.element_size(), FLOATS.itemsize, FLOATS.nbytes) == (4, 4, 8)
+    table = gc.ones(2, 3)
+    assert table.is_contiguous() and table[:1].T.is_contiguous() and table.T.contiguous().is_contiguous()
+    assert not table.T.is_contiguous() and not table[:, ::2].is_contiguous()
     assert gc.evaluate("zeros(numel(x), x.element_size())", {"x": np.ones((2, 3))}).value.shape == (6, 8)
 
 

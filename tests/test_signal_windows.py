@@ -39,6 +39,25 @@ def test_weights_are_added_up() -> None:
     assert gc.bincount(x, gc.tensor([0.5, 1.0, 2.0])).dtype == np.float32
     assert gc.bincount(x, x).dtype == np.float64
     assert gc.bincount(x, gc.tensor([0.5, 1.0, 2.0]), 4).tolist() == [0, 2.5, 1, 0]
+    weights = gc.tensor([0.5, 1.0, 2.0], requires_grad=True)
+    gc.bincount(x, weights).square().sum().backward()
+    assert weights.grad is not None and weights.grad.tolist() == [5, 2, 5]
+
+
+FIRST_OF_EQUAL: dict[str, tuple[list[float], list[float]]] = {
+    "unique(x)": ([3, 1, 3, 2], [30, 10, 0, 20]),
+    "unique_consecutive(x)": ([3, 3, 1, 3], [10, 0, 20, 30]),
+    "unique(x, dim=0)": ([2, 2, 1, 3], [20, 0, 10, 30]),
+}
+
+
+@pytest.mark.parametrize("call", FIRST_OF_EQUAL)
+def test_the_gradient_of_what_is_there_once(call: str) -> None:
+    elements, expected = FIRST_OF_EQUAL[call]
+    # What else depends on x is added to it, and nothing is lost.
+    for more in (0, 1):
+        result = gc.evaluate(f"sum({call}*[10, 20, 30]) + {more}*sum(x)", {"x": np.array(elements, float)})
+        assert result.grads is not None and (result.grads["x"] - more).tolist() == expected
 
 
 REFUSED: dict[str, Callable[[], object]] = {

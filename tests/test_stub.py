@@ -271,13 +271,7 @@ def test_tensors_have_all_methods_of_the_stub() -> None:
     x = gc.tensor([[2.0, 1.0], [1.0, 3.0]])
     for name in METHODS:
         assert hasattr(x, name), name
-    usual = {name for name in dir(x) if not name.startswith("_")} - {
-        "node",
-        "known_value",
-        "known_leaf",
-        "above",
-        "changes",
-    }
+    usual = {name for name in dir(x) if not name.startswith("_")} - {"node", "known_leaf", "above", "changes"}
     # The language has them as methods too, but what they take first is no tensor.
     for name in usual - METHODS.keys():
         first = OPS[name].signature.parameters[0]

@@ -16,9 +16,9 @@ from gradcli.graph.dtypes import BOOL, FLOAT32, FLOAT64, INT64
 from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.measured import measured
 from gradcli.graph.node import Node
-from gradcli.ops.elementwise import detach, ne
+from gradcli.ops.elementwise import ne
 from gradcli.ops.family import call, composite
-from gradcli.ops.index import gather_at, index_select, select, true_places, where_true
+from gradcli.ops.index import gather_at, select, true_places, where_true
 from gradcli.ops.shape import expand, permuted, reshape
 
 
@@ -77,9 +77,8 @@ def _unique(input: Any, sorted: Any, return_inverse: Any, return_counts: Any, di
     def part(number: int) -> Node:
         return measured(x, "unique(x)", partial(found, part=number), "sort(x).values has the shape of x")
 
-    # No gradient tells which of equal ones it would go to.
-    flat = x if axis is not None else reshape(x, (-1,))
-    results = [detach(index_select(flat, axis or 0, part(1)))]
+    flat, name = (x, "UniqueDimBackward0") if axis is not None else (reshape(x, (-1,)), "Unique2Backward0")
+    results = [gather_at(flat, {axis or 0: part(1)}, name)]
     if as_flag(return_inverse, "return_inverse"):
         results.append(reshape(part(2), x.shape if axis is None else (-1,)))
     if as_flag(return_counts, "return_counts"):
@@ -91,7 +90,7 @@ unique = composite(
     "unique", _unique, family="masks",
     args="input, sorted=True, return_inverse=False, return_counts=False, dim: dim=None",
     doc="Each element once, in order, or with dim each place along it; with return_inverse also where each has gone, "
-    "with return_counts how often it is there. Without a gradient.",
+    "with return_counts how often it is there. The gradient goes to the first of equal elements.",
     measures=True,
 )
 
@@ -115,7 +114,7 @@ def _unique_consecutive(input: Any, return_inverse: Any, return_counts: Any, dim
         return measured(flat, "unique_consecutive(x)", lambda array: found(_starts(array, along)), "x has one shape")
 
     length = flat.shape[along]
-    results = [detach(index_select(flat, along, part(lambda starts: starts)))]
+    results = [gather_at(flat, {along: part(lambda starts: starts)}, "UniqueConsecutiveBackward0")]
     if as_flag(return_inverse, "return_inverse"):
         gone = part(lambda starts: np.searchsorted(starts, np.arange(length), "right") - 1)
         results.append(reshape(gone, x.shape) if axis is None else gone)
@@ -128,7 +127,8 @@ unique_consecutive = composite(
     "unique_consecutive", _unique_consecutive, family="masks", measures=True,
     args="input, return_inverse=False, return_counts=False, dim: dim=None",
     doc="Each element that is not the same as the one before, or with dim each place along it; with return_inverse "
-    "also where each has gone, with return_counts how often it is repeated. Without a gradient.",
+    "also where each has gone, with return_counts how often it is repeated. The gradient goes to the first of equal "
+    "elements.",
 )
 
 # A tensor of so many is larger than what anybody counts in.
@@ -160,13 +160,12 @@ def _bincount(input: Any, weights: Any, minlength: Any) -> Node:
     if w.shape != x.shape:
         raise SizeError("weights have shape {}, the numbers {}", w.shape, x.shape, argument="weights")
     dtype = w.dtype if w.dtype == FLOAT32 else FLOAT64
-    # PyTorch has no derivative either.
     places = call("to", x, dtype=INT64)
-    return call("index_add", call("zeros", counts.shape, dtype=dtype), 0, places, cast(detach(w), dtype))
+    return call("index_add", call("zeros", counts.shape, dtype=dtype), 0, places, cast(w, dtype))
 
 
 bincount = composite(
     "bincount", _bincount, args="input, weights: tensor=None, minlength: place=0", family="masks", measures=True,
-    doc="How often each number from 0 on is in a vector of integers, or the sums of their weights. Without a gradient.",
+    doc="How often each number from 0 on is in a vector of integers, or the sums of their weights.",
     example="input:1:int64", numpy="bincount",
 )

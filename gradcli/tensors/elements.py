@@ -33,11 +33,6 @@ class Elements(Operators):
     #: A node that has been shown, and its value as a leaf.
     known_leaf: tuple[Node, Node] | None
 
-    @property
-    def known_value(self) -> np.ndarray | None:
-        """What the elements were found to be, None where nobody has asked."""
-        return self.node.value
-
     # Their form -------------------------------------------------------------------------------------------------------
 
     @property
@@ -83,6 +78,10 @@ class Elements(Operators):
     def ndimension(self) -> int:
         """The number of dimensions, as `dim`."""
         return self.ndim
+
+    def is_contiguous(self) -> bool:
+        """Whether PyTorch would have the elements in memory in the order of their indices."""
+        return self.node.strides is None
 
     def element_size(self) -> int:
         """The bytes of an element."""
