@@ -117,7 +117,10 @@ def test_steps() -> None:
     x = gc.tensor([-4.0, -3.0, 0.0, 3.0, 5.0])
     assert gc.hardsigmoid(x).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
     assert gc.heaviside(x, gc.tensor(0.25)).tolist() == [0.0, 0.0, 0.25, 1.0, 1.0]
-    assert not gc.heaviside(gc.tensor([1.0], requires_grad=True), 1.0).requires_grad
+    values = gc.tensor([1.0, 2.0, 3.0, 4.0, 5.0], requires_grad=True)
+    gc.heaviside(x.requires_grad_(), values).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [0] * 5
+    assert values.grad is not None and values.grad.tolist() == [0, 0, 1, 0, 0]
     assert gc.threshold(gc.tensor([1, 2, 3]), 1.5, 7).tolist() == [7, 2, 3]
     assert gc.threshold(gc.tensor([1, 2, 3]), -math.inf, 7).tolist() == [1, 2, 3]
 
