@@ -528,3 +528,29 @@ def test_a_change_within_a_function_of_rows_has_no_values_yet() -> None:
 
     rows = gc.each(placed, gc.zeros(2, 3), gc.tensor([[2], [0]]))
     assert rows.tolist() == [[0, 0, 7], [7, 0, 0]]
+
+
+def test_a_copy_of_every_other_row_is_none_of_what_it_was_taken_from() -> None:
+    x = gc.ones(4, 2)
+    flat = x[::2].detach().reshape(-1)
+    with pytest.raises(gc.GradcliError, match="view"):
+        x[::2].detach().view(-1)
+    x += 1
+    assert flat.tolist() == [1] * 4
+
+
+PUT_THERE: dict[str, Callable[[gc.Tensor], None]] = {
+    "a row": lambda x: x.__setitem__(0, 0.7),
+    "a slice": lambda x: x.__setitem__(slice(0, 1), 0.7),
+    "a mask": lambda x: x.__setitem__(x > -1, 0.7),
+    "indices": lambda x: x.__setitem__(gc.tensor([0]), 0.7),
+    "all": lambda x: x.__setitem__(..., 0.7),
+    "a list": lambda x: x.__setitem__(0, [0.7, 0.7, 0.7]),
+}
+
+
+@pytest.mark.parametrize("name", PUT_THERE)
+def test_numbers_keep_all_digits_of_what_they_are_put_into(name: str) -> None:
+    x = gc.zeros(2, 3, dtype=gc.float64)
+    PUT_THERE[name](x)
+    assert x[0].tolist() == [0.7] * 3

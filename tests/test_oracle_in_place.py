@@ -14,6 +14,7 @@ import gradcli as gc
 from gradcli.tensors.views import place_of
 from tests.cases import Case, all_cases
 from tests.oracle import torch
+from tests.test_oracle_linalg import long_strides
 
 pytestmark = pytest.mark.oracle
 
@@ -40,6 +41,8 @@ def view(rng: random.Random, shape: tuple[int, ...]) -> Step:
             lambda x: x.select(dim, place),
             lambda x: x[x.new_tensor(place % shape[0]).long()],
             lambda x: x[start % shape[0] :],
+            lambda x: x.flip(dim),
+            lambda x: x.sort(dim).values,
             lambda x: x[(slice(None),) * dim + (slice(start, None, by),)],
             lambda x: x[None, place % shape[0]],
             # PyTorch changes none of several views at once where they are tracked.
@@ -239,6 +242,21 @@ def test_what_shares_memory_shares_it_here(case: Case) -> None:
         for name in case.inputs:
             shared = wanted.untyped_storage().data_ptr() == names[0][name].untyped_storage().data_ptr()
             assert (place_of(result.node).origin is names[1][name].node) == shared, name
+
+
+LAYOUTS = (
+    *("x[::2].detach()", "x.T.detach()", "x[:, ::2].detach()", "x.T.flip(0)", "x[:, ::2].flip(0)", "x.T.fliplr()"),
+    *("x.T.rot90(1)", "x.T.sort(0).values", "x.T.sort(0).indices", "x.T.argsort(1)", "x.T.msort()", "x.T.exp()"),
+    *("x.T.clone()", "x.T + x.T", "x.T.double()", "x.T.contiguous()", "x[:1].T", "x.expand(2, 3, 4)", "x.T[1:]"),
+)
+
+
+@pytest.mark.parametrize("text", LAYOUTS)
+def test_the_order_in_memory(text: str) -> None:
+    """It decides whether reshape() gives a view, which a change in place goes through."""
+    mine, wanted = (eval(text, {"x": lib.arange(12.0).reshape(3, 4)}) for lib in (gc, torch))  # noqa: S307
+    assert mine.is_contiguous() == wanted.is_contiguous()
+    assert long_strides(mine.shape, mine.node.strides) == long_strides(wanted.shape, wanted.stride())
 
 
 @pytest.mark.parametrize("name, training", [("batch_norm", "training"), ("instance_norm", "use_input_stats")])

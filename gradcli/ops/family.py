@@ -45,7 +45,7 @@ def elementwise(
         "kernel": kernel or whole(row["into"]),
         "grad_fn": _backward(name, row),
         "infer": _infer_bool if truth else _infer_elementwise,
-        "layout": _elementwise_layout,
+        "layout": elementwise_layout,
         "blocking": ALIGNED,
         "batching": batching.BY_PLACE,
         "formula": arithmetic.function,
@@ -118,7 +118,8 @@ def _infer_bool(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dty
     return broadcast_shapes([i.shape for i in inputs]), BOOL
 
 
-def _elementwise_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+def elementwise_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    """The strides of a result that has the dimensions of its operands in memory in their order."""
     if all(i.strides is None for i in inputs):
         return None
     return layout.elementwise([(i.shape, i.strides) for i in inputs], shape)

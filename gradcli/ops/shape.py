@@ -23,7 +23,7 @@ from gradcli.ops import batching
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import VIEW, aligned, except_along
 from gradcli.ops.elementwise import row_major
-from gradcli.ops.family import call, composite, given_shape, primitive
+from gradcli.ops.family import call, composite, elementwise_layout, given_shape, primitive
 from gradcli.ops.formulas import places, reshapes
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation import spelling, typeset
@@ -414,7 +414,7 @@ flip: Op = primitive(
     words=("reverse",),
     doc="The order reversed along dimensions.", vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("flip(input, 0)", "input:1"), numpy="flip",
-    native=NativeView(_flipped), simplify=shapes.flip,
+    native=NativeView(_flipped), simplify=shapes.flip, layout=elementwise_layout,
 )
 roll: Op = primitive(
     "roll",

@@ -21,7 +21,7 @@ from gradcli.graph.op import WHOLE, Batching, Blocking, Op, Params
 from gradcli.ops.batching import expanded, viewed, written_out
 from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import clamp_max, detach, eq, isnan, logical_not, to, where
-from gradcli.ops.family import call, composite, float_node, primitive
+from gradcli.ops.family import call, composite, elementwise_layout, float_node, primitive
 from gradcli.ops.gather import gathered, index_node, placed, selecting_vjp, take
 from gradcli.ops.kernels import orders
 from gradcli.ops.notation import spelling
@@ -104,7 +104,7 @@ sort: Op = primitive(
     grad_fn=lambda node: (node.params["name"], node.inputs), example=("sort(input, 0).values", "input:1"),
     doc="The pair (values, indices) of the elements in order along a dimension. Equal ones stay in their order, NaN "
     "comes after all numbers.",
-    blocking=Blocking(except_along), cost=20.0, words=("sorted",),
+    blocking=Blocking(except_along), cost=20.0, words=("sorted",), layout=elementwise_layout,
 )
 topk: Op = primitive(
     "topk", _topk_kernel, _topk_infer, family="sorting", args="input, k: int, dim: dim=-1, largest=True, sorted=True",

@@ -266,6 +266,8 @@ class Tensor(Filled, Hooked, Copied):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         settle_many(self, (value,))
+        if isinstance(value, list | tuple):
+            value = OPS["tensor"](lower(value), dtype=self.dtype)
         node, source = self.node, as_node(lower(value))
         chosen = _result(OPS["getitem"], node, _lowered(index))
         # In x[0] += 1 the value is the place itself, and changed by now.

@@ -243,5 +243,7 @@ def _spread_over(chosen: Node, value: Node) -> Node:
     )
     if not fits:
         raise SizeError("a value of shape {} does not fit a place of shape {}", value.shape, chosen.shape)
-    node = value if shape == value.shape else OPS["reshape"](value, shape)
+    # A number has no dtype of its own until it is spread.
+    node = cast(value, chosen.dtype) if value.weak else value
+    node = node if shape == node.shape else OPS["reshape"](node, shape)
     return cast(node if shape == chosen.shape else OPS["expand"](node, chosen.shape), chosen.dtype)
