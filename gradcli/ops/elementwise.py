@@ -168,8 +168,7 @@ contiguous = composite(
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
     batching=sums(0), blocking=Blocking(aligned, view=True), same=True, tame=True, native=lambda v, x: x,
-    words=("stopgradient", "stopgrad"), shares=True, put=lambda node, x, new: new,
-    layout=lambda inputs, params, shape: inputs[0].strides,
+    words=("stopgradient", "stopgrad"), shares=True, put=lambda node, x, new: new, layout=_keep_layout,
 )
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------

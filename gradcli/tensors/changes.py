@@ -28,7 +28,7 @@ def change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
     """Let a tensor, and all that show elements of it, take over the values of `new`, which is made of `operands`;
     graphs built earlier keep the old ones."""
     _check_form(tensor.node, new)
-    compute_risky(new, operands)
+    _compute_risky(new, operands)
     with MOVING:
         _change(tensor, new, operands)
 
@@ -62,7 +62,7 @@ def _change(tensor: Any, new: Node, operands: tuple[Node, ...]) -> None:
         _track(tensor, node, operands, sharing)
 
 
-def compute_risky(new: Node, operands: tuple[Node, ...]) -> None:
+def _compute_risky(new: Node, operands: tuple[Node, ...]) -> None:
     """Compute the values of a change that may be refused, as those of a singular matrix are: nothing is changed then.
 
     Others wait until they are needed. What the tensor was before the change is not asked for, nor what is tracked.

@@ -115,7 +115,7 @@ class Elements(Operators):
     def _forget(self) -> None:
         """Show the values alone from now on, not how they were made, unless others show elements of them."""
         node = self.node
-        if node.value is None or not node.inputs or node.requires_grad:
+        if not _is_longer(node):
             return
         origin = origin_of(node)
         others = (origin.shown_by(), *watching(origin))
@@ -274,6 +274,7 @@ def _is_shorter(arg: Any) -> bool:
 
 
 def _is_longer(node: Node) -> bool:
+    """Whether a node has more behind it than its value, which is known and would do."""
     return node.value is not None and bool(node.inputs) and not node.requires_grad
 
 
